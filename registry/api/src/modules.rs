@@ -1,0 +1,54 @@
+//! The module registry protocol, `modules.v1`.
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+/// Answer of `GET :namespace/:name/:system/versions`; clients read only the first element.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct ModuleVersions {
+    /// One element: the module asked for.
+    pub modules: Vec<ModuleVersionList>,
+}
+
+/// Every version of one module, whole: clients follow no pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct ModuleVersionList {
+    /// The versions, highest first.
+    pub versions: Vec<ModuleVersion>,
+}
+
+/// One version in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct ModuleVersion {
+    /// Strict semver, without `v`.
+    pub version: Version,
+}
+
+/// Body of `GET …/:version/download` for clients that read a body; the header `X-Terraform-Get` says the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct ModuleLocation {
+    /// Where the archive is, with `archive` and `checksum` parameters.
+    pub location: String,
+}
+
+/// Answer of a publish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct Published {
+    /// `namespace/name/system`.
+    pub address: crate::ModuleAddress,
+    /// The version that stands.
+    pub version: Version,
+    /// Hex SHA-256 of the archive.
+    pub sha256: String,
+    /// Hash of the unpacked tree, `h1:` form.
+    pub h1: String,
+    /// Key id that signed it.
+    pub publisher: String,
+    /// False when the same content was there already.
+    pub created: bool,
+}

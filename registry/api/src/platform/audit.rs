@@ -1,0 +1,40 @@
+//! The audit log as exported.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One entry; each carries the hash of the one before it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct AuditEntry {
+    /// Position, from 1, without gaps.
+    pub sequence: u64,
+    /// When.
+    pub at: String,
+    /// Name of the token or CI identity.
+    pub actor: String,
+    /// What was done: `resource.put`, `module.publish`, …
+    pub action: String,
+    /// To what.
+    pub subject: String,
+    /// What matters about it; digests, never secrets.
+    pub detail: Value,
+    /// The request it came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// Hex hash of the entry before; 64 zeros for the first.
+    pub previous_hash: String,
+    /// Hex SHA-256 of this entry's canonical JSON without this field.
+    pub hash: String,
+}
+
+/// Answer of `GET /audit?after=…`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct AuditPage {
+    /// Entries in order.
+    pub entries: Vec<AuditEntry>,
+    /// Pass as `after` for the next page; absent at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u64>,
+}
