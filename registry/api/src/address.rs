@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 /// `namespace/name/system`, a module in this registry.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct ModuleAddress {
     namespace: String,
     name: String,
@@ -20,7 +19,6 @@ pub struct ModuleAddress {
 /// `namespace/type`, a provider in this registry; lower case, as Terraform normalises it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct ProviderAddress {
     namespace: String,
     kind: String,
@@ -29,7 +27,6 @@ pub struct ProviderAddress {
 /// `os_arch`, one build of a provider: `linux_amd64`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Platform {
     os: String,
     arch: String,
@@ -224,6 +221,7 @@ macro_rules! as_text {
 }
 
 as_text!(ModuleAddress, ProviderAddress, Platform);
+crate::text_schema!(ModuleAddress, ProviderAddress, Platform);
 
 #[cfg(test)]
 mod tests {

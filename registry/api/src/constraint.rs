@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 /// A parsed constraint such as `~> 1.2, != 1.2.5`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct VersionConstraint {
     text: String,
     clauses: Vec<Clause>,
@@ -109,6 +108,8 @@ impl Clause {
 fn same_precedence(left: &Version, right: &Version) -> bool {
     left.cmp_precedence(right).is_eq()
 }
+
+crate::text_schema!(VersionConstraint);
 
 impl FromStr for VersionConstraint {
     type Err = InvalidConstraint;

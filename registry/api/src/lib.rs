@@ -11,6 +11,28 @@
 
 #![warn(missing_docs)]
 
+/// In the OpenAPI document these types are plain strings: their rules are in their parsers.
+macro_rules! text_schema {
+    ($($kind:ident),+) => {$(
+        #[cfg(feature = "schemars")]
+        impl schemars::JsonSchema for $kind {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($kind).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                String::json_schema(generator)
+            }
+        }
+    )+};
+}
+
+pub(crate) use text_schema;
+
 pub mod address;
 pub mod constraint;
 pub mod discovery;

@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 /// Shorter than DNS allows (63), because objects derived from a name carry a suffix.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema), schemars(with = "String"))]
 pub struct Name(String);
 
 /// A text that is not a [`Name`]; its display says which rule it breaks.
@@ -32,6 +31,8 @@ impl Name {
         &self.0
     }
 }
+
+crate::text_schema!(Name);
 
 impl FromStr for Name {
     type Err = InvalidName;
