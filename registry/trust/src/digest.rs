@@ -145,13 +145,19 @@ macro_rules! hexadecimal_in_json {
 hexadecimal_in_json!(Sha256, Sha256::from_str, Sha256::to_string);
 hexadecimal_in_json!(DirHash1, DirHash1::from_hex, |hash: &DirHash1| hash.to_hex());
 
-/// Hostile input appears in messages; its length must not.
+/// Hostile input appears in messages; its length and its control characters must not.
 pub(crate) fn shortened(text: &str) -> String {
-    const SHOWN: usize = 80;
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+    shortened_to(80, text)
+}
+
+/// The same for a sentence that contains hostile input.
+pub(crate) fn shortened_to(most: usize, text: &str) -> String {
+    let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let mut shown: String = text.chars().take(most).map(printable).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
     }
+    shown
 }
 
 #[cfg(test)]
@@ -188,5 +194,6 @@ mod tests {
         let message = "é".repeat(10_000).parse::<Sha256>().unwrap_err().to_string();
 
         assert!(message.len() < 300, "{message}");
+        assert_eq!(shortened("a\u{1b}[2J"), "a\u{fffd}[2J");
     }
 }

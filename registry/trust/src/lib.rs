@@ -2,10 +2,23 @@
 //!
 //! Pure functions over bytes; the only file access is packing and hashing a folder that the caller names.
 //! No network, no clock, no environment, and randomness in one place ([`key::SigningKey::generate`]).
+//!
+//! - [`archive`]: the one tar.gz that a tree has; [`tree`]: the hash of an unpacked tree; [`digest`]: both digests.
+//! - [`key`], [`dsse`], [`bundle`]: who signs, what is signed, how it travels.
+//! - [`release`], [`statement`], [`verify`]: what a publisher says of a module's release, and checking it.
+//! - [`lock`]: what a configuration is pinned to; [`sums`]: a provider release's `SHA256SUMS`.
 #![warn(missing_docs)]
 
 pub mod archive;
+pub mod bundle;
 pub mod digest;
+pub mod dsse;
+pub mod key;
+pub mod lock;
+pub mod release;
+pub mod statement;
+pub mod sums;
 pub mod tree;
+pub mod verify;
 
 mod walk;

@@ -80,7 +80,6 @@ pub enum ArchiveError {
         /// The entry's path, as far as it can be shown.
         path: String,
         /// What is wrong with it.
-        #[source]
         problem: EntryProblem,
     },
 }

@@ -1,0 +1,193 @@
+//! Which release a statement is about: a module's full address and its version.
+
+use std::fmt;
+
+use semver::Version;
+
+use crate::digest::shortened;
+
+/// A text that cannot be a part of a module's address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{part} {given:?} is not valid: {rule}")]
+pub struct InvalidRelease {
+    /// Which part.
+    pub part: &'static str,
+    /// What was given, shortened.
+    pub given: String,
+    /// What it must be.
+    pub rule: &'static str,
+}
+
+/// A module's address and version, as `hostname/namespace/name/system@version`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReleaseId {
+    registry: String,
+    namespace: String,
+    name: String,
+    system: String,
+    version: Version,
+}
+
+impl ReleaseId {
+    /// Checks each part against Terraform's rules for module addresses.
+    pub fn new(
+        registry: &str,
+        namespace: &str,
+        name: &str,
+        system: &str,
+        version: Version,
+    ) -> Result<Self, InvalidRelease> {
+        check(
+            "hostname",
+            registry,
+            is_hostname(registry),
+            "lower-case host, with a port where it is not 443",
+        )?;
+        let name_rule = "1 to 64 letters, digits, `-` and `_`, a letter or digit at both ends";
+        check("namespace", namespace, is_name(namespace), name_rule)?;
+        check("name", name, is_name(name), name_rule)?;
+        check("system", system, is_system(system), "1 to 64 lower-case letters and digits")?;
+        check(
+            "version",
+            &version.to_string(),
+            version.to_string().len() <= 128,
+            "at most 128 characters",
+        )?;
+        Ok(Self {
+            registry: registry.to_owned(),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            system: system.to_owned(),
+            version,
+        })
+    }
+
+    /// The registry's hostname.
+    pub fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The module's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The target system.
+    pub fn system(&self) -> &str {
+        &self.system
+    }
+
+    /// The version.
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// The archive's file name, as statements have it.
+    pub fn archive_name(&self) -> String {
+        let Self { namespace, name, system, version, .. } = self;
+        format!("{namespace}-{name}-{system}-{version}.tar.gz")
+    }
+
+    /// The package URL, for display: its type has no place for the system.
+    pub fn purl(&self) -> String {
+        let Self { registry, namespace, name, version, .. } = self;
+        let version = version.to_string().replace('+', "%2B");
+        let registry = registry.replace(':', "%3A");
+        format!(
+            "pkg:terraform/{namespace}/{name}@{version}?repository_url=https%3A%2F%2F{registry}"
+        )
+    }
+}
+
+impl fmt::Display for ReleaseId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { registry, namespace, name, system, version } = self;
+        write!(f, "{registry}/{namespace}/{name}/{system}@{version}")
+    }
+}
+
+fn check(
+    part: &'static str,
+    given: &str,
+    holds: bool,
+    rule: &'static str,
+) -> Result<(), InvalidRelease> {
+    if holds { Ok(()) } else { Err(InvalidRelease { part, given: shortened(given), rule }) }
+}
+
+/// Also decides what the lock file's addresses may hold.
+pub(crate) fn is_hostname(text: &str) -> bool {
+    let (host, port) = match text.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    };
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    // Terraform normalises the default port away, so an address that has it names nothing else.
+    let is_port = |port: &str| {
+        port.parse::<u16>()
+            .is_ok_and(|number| number.to_string() == port && !matches!(number, 0 | 443))
+    };
+    host.len() <= 253 && host.split('.').all(label) && port.is_none_or(is_port)
+}
+
+pub(crate) fn is_name(text: &str) -> bool {
+    let ends = |end: Option<u8>| end.is_some_and(|b| b.is_ascii_alphanumeric());
+    text.len() <= 64
+        && ends(text.bytes().next())
+        && ends(text.bytes().last())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+pub(crate) fn is_system(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release(parts: [&str; 4], version: &str) -> Result<ReleaseId, InvalidRelease> {
+        ReleaseId::new(parts[0], parts[1], parts[2], parts[3], version.parse().unwrap())
+    }
+
+    #[test]
+    fn a_release_has_an_address_a_file_name_and_a_purl() {
+        let release =
+            release(["registry.example.com:8443", "acme", "vpc", "aws"], "1.2.3+b1").unwrap();
+
+        assert_eq!(release.to_string(), "registry.example.com:8443/acme/vpc/aws@1.2.3+b1");
+        assert_eq!(release.archive_name(), "acme-vpc-aws-1.2.3+b1.tar.gz");
+        assert_eq!(
+            release.purl(),
+            "pkg:terraform/acme/vpc@1.2.3%2Bb1?repository_url=https%3A%2F%2Fregistry.example.com%3A8443"
+        );
+    }
+
+    #[test]
+    fn parts_that_terraform_refuses_are_refused_by_name() {
+        for (parts, part) in [
+            (["Registry.example.com", "acme", "vpc", "aws"], "hostname"),
+            (["registry.example.com:443", "acme", "vpc", "aws"], "hostname"),
+            (["registry.example.com/x", "acme", "vpc", "aws"], "hostname"),
+            (["", "acme", "vpc", "aws"], "hostname"),
+            (["r.example", "-acme", "vpc", "aws"], "namespace"),
+            (["r.example", "acme", "", "aws"], "name"),
+            (["r.example", "acme", "v/pc", "aws"], "name"),
+            (["r.example", "acme", "vpc", "a-ws"], "system"),
+        ] {
+            assert_eq!(release(parts, "1.0.0").unwrap_err().part, part, "{parts:?}");
+        }
+    }
+}
