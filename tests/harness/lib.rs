@@ -1,1 +1,33 @@
-//! Harness.
+//! Drives the built programs as their users do: a real server, a real git repository, the real terraform.
+//!
+//! - [`Platform`]: a server with published golden paths, one for each test
+//! - [`Workspace`]: a folder with a Terraform configuration
+//! - [`Repository`]: the git repository that rendered files go to
+//! - [`Run`]: a program that ended, and assertions on what it said
+//! - [`http`]: requests to the server's own interfaces
+//! - [`hcl`]: configurations that tests share
+//!
+//! Knows the programs only by their command line and their protocols.
+
+#![expect(clippy::return_self_not_must_use, reason = "assertions that chain, and may end a chain")]
+
+mod binaries;
+mod config;
+mod files;
+mod git;
+pub mod hcl;
+pub mod http;
+mod platform;
+mod run;
+mod server;
+mod template;
+mod workspace;
+
+pub use binaries::{idp, provider, root, target, terraform};
+pub use files::{copy_tree, eventually};
+pub use git::{Commit, Repository};
+pub use platform::Platform;
+pub use run::{Run, clean};
+pub use server::Start;
+pub use template::{PROVIDER_VERSION, golden_paths};
+pub use workspace::{HOSTNAME, Provider, Started, Workspace};
