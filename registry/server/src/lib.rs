@@ -1,1 +1,4 @@
 //! Placeholder.
+
+pub mod drivers;
+pub mod failpoint;

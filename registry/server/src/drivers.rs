@@ -1,0 +1,3 @@
+//! Drivers: the only modules that touch the world outside the server.
+
+pub mod gitops;
