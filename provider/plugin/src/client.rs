@@ -125,9 +125,8 @@ impl Client {
         expected: Expected,
         key: &str,
     ) -> Result<Operation, ClientError> {
-        let request = Request::new(Method::DELETE, resource_path(which))
-            .expecting(expected)
-            .idempotent(key);
+        let request =
+            Request::new(Method::DELETE, resource_path(which)).expecting(expected).idempotent(key);
         self.transport.call(&request).await
     }
 

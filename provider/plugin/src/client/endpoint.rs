@@ -67,7 +67,10 @@ impl FromStr for Endpoint {
         }
         if !url.username().is_empty() || url.password().is_some() {
             // What was given holds a password.
-            return refuse("(hidden)".to_owned(), "credentials belong in the token, not in the URL");
+            return refuse(
+                "(hidden)".to_owned(),
+                "credentials belong in the token, not in the URL",
+            );
         }
         if url.query().is_some() || url.fragment().is_some() {
             return refuse(given(), "it may not have a query or a fragment");
@@ -94,10 +97,7 @@ mod tests {
         for text in ["https://idp.example.com/base", "https://idp.example.com/base/"] {
             let endpoint: Endpoint = text.parse().unwrap();
 
-            assert_eq!(
-                endpoint.api("plans").as_str(),
-                "https://idp.example.com/base/api/v1/plans"
-            );
+            assert_eq!(endpoint.api("plans").as_str(), "https://idp.example.com/base/api/v1/plans");
             assert_eq!(endpoint.to_string(), "https://idp.example.com/base");
         }
     }

@@ -78,7 +78,8 @@ impl ClientError {
         if let Some(tls) = find_tls(error) {
             return Self::Untrusted(untrusted(endpoint, tls));
         }
-        let tried = if attempts == 1 { String::new() } else { format!(" (tried {attempts} times)") };
+        let tried =
+            if attempts == 1 { String::new() } else { format!(" (tried {attempts} times)") };
         Self::Unreachable(format!(
             "The platform at {endpoint} cannot be reached{tried}: {}.\n\nCheck that the provider's `endpoint` \
              (or IDP_ENDPOINT) is right, that the server runs, and that this answers from here: curl {}",
@@ -125,7 +126,9 @@ impl ClientError {
                 let request_id = problem.request_id.clone().or(request_id);
                 Self::Refused(Box::new(Refusal { problem, request_id }))
             }
-            Err(_) => Self::unreadable(endpoint, status, "the body is not a problem that it explains"),
+            Err(_) => {
+                Self::unreadable(endpoint, status, "the body is not a problem that it explains")
+            }
         }
     }
 }
@@ -148,7 +151,9 @@ fn untrusted(endpoint: &Endpoint, error: &rustls::Error) -> String {
             "Have the server's certificate renewed; if it is signed by a private authority, check that the \
              provider's `ca_file` or `ca_pem` holds the authority's current certificate."
         }
-        _ => "Check that the endpoint speaks TLS on this port, and which authority `ca_file` names.",
+        _ => {
+            "Check that the endpoint speaks TLS on this port, and which authority `ca_file` names."
+        }
     };
     text.push_str(advice);
     text

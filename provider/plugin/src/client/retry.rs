@@ -42,7 +42,8 @@ impl Patience {
         if let Some(asked) = asked_by_server {
             return asked.min(self.longest_pause);
         }
-        let doubled = self.first_pause.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
+        let doubled =
+            self.first_pause.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
         doubled.min(self.longest_pause).mul_f64(0.5 + chance.clamp(0.0, 1.0) / 2.0)
     }
 }

@@ -49,8 +49,9 @@ impl Request {
     }
 
     pub(super) fn body(mut self, body: &impl Serialize) -> Result<Self, ClientError> {
-        let bytes = serde_json::to_vec(body)
-            .map_err(|error| ClientError::Setup(format!("the request cannot be written: {error}")))?;
+        let bytes = serde_json::to_vec(body).map_err(|error| {
+            ClientError::Setup(format!("the request cannot be written: {error}"))
+        })?;
         self.body = Some(bytes);
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(self)
@@ -117,7 +118,8 @@ impl Transport {
         request: &Request,
     ) -> Result<T, ClientError> {
         let http = self.http.get_or_try_init(|| async { self.build() }).await?;
-        let attempts = if self.gave_up.load(Ordering::Relaxed) { 1 } else { self.patience.attempts };
+        let attempts =
+            if self.gave_up.load(Ordering::Relaxed) { 1 } else { self.patience.attempts };
         let mut attempt = 1;
         loop {
             let failure = match self.send(http, request, attempt).await {

@@ -1,0 +1,300 @@
+//! What the platform says, as diagnostics: where, what is wrong, which rule, how to fix it.
+//!
+//! Summaries begin with the name of the object, because core folds warnings whose summaries are equal.
+
+use std::fmt::Write as _;
+
+use provider_framework::{AttributePath, AttributePathStep, Diagnostics, Failed, Report as _};
+use registry_api::Problem;
+use registry_api::platform::{Cost, Effect, Level, Notice, Verdict};
+use registry_api::problem::FieldError;
+
+use crate::client::{ClientError, Refusal};
+use crate::json::{attribute_step, pointer_steps};
+use crate::settings::Notices;
+
+/// Where a JSON pointer into a request leads in a configuration; the root where it leads nowhere.
+pub fn attribute_path(pointer: &str) -> AttributePath {
+    let steps = pointer_steps(pointer);
+    let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
+    match steps.as_slice() {
+        [name @ ("name" | "environment" | "owner")] => AttributePath::new((*name).to_owned()),
+        ["golden_path", ..] => AttributePath::new("golden_path_version"),
+        ["spec", "env", name, ..] => AttributePath::new("env").key((*name).to_owned()),
+        // The attribute is dynamic: core cannot follow a path into it.
+        ["spec", "parameters", ..] => AttributePath::new("parameters"),
+        ["spec", name @ ("slo" | "replicas"), below @ ..] => {
+            let mut path = AttributePath::new((*name).to_owned());
+            path.steps.extend(below.iter().map(|step| attribute_step(step)));
+            path
+        }
+        ["spec", name, ..] => AttributePath::new((*name).to_owned()),
+        _ => AttributePath::root(),
+    }
+}
+
+/// How a person would name what a JSON pointer leads to: `parameters.queue`, `env["A"]`.
+pub fn attribute_name(pointer: &str) -> Option<String> {
+    let steps = pointer_steps(pointer);
+    let mut path = attribute_path(pointer);
+    if let ["spec", "parameters", below @ ..] =
+        steps.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+    {
+        path.steps.extend(below.iter().map(|step| match step.parse() {
+            Ok(index) => AttributePathStep::Index(index),
+            Err(_) => attribute_step(step),
+        }));
+    }
+    (!path.steps.is_empty()).then(|| provider_framework::path::show(&path))
+}
+
+/// Records why a call failed, one error for each thing that is wrong.
+pub fn client_error(
+    diagnostics: &mut Diagnostics,
+    label: &str,
+    doing: &str,
+    error: &ClientError,
+) -> Failed {
+    let Some(refusal) = error.refusal() else {
+        let summary = match error {
+            ClientError::Untrusted(_) => {
+                format!("{label}: the platform's certificate is not trusted")
+            }
+            ClientError::Unreachable(_) => format!("{label}: the platform cannot be reached"),
+            _ => format!("{label}: {doing} failed"),
+        };
+        return diagnostics.fail(summary, error.to_string());
+    };
+    for wrong in &refusal.problem.errors {
+        field_error(diagnostics, label, wrong, refusal);
+    }
+    if refusal.problem.errors.is_empty() {
+        let summary = format!("{label}: {}", refusal_summary(&refusal.problem, doing));
+        return diagnostics.fail(summary, with_request_id(&refusal.problem.detail, refusal));
+    }
+    // Each of them was recorded.
+    match diagnostics.so_far() {
+        Err(failed) => failed,
+        Ok(()) => diagnostics.fail(format!("{label}: {doing} failed"), refusal.to_string()),
+    }
+}
+
+fn refusal_summary(problem: &Problem, doing: &str) -> String {
+    match problem.status {
+        401 => "the platform does not accept the token".to_owned(),
+        403 => format!("{doing} is not allowed"),
+        409 | 412 => format!("{doing} does not fit what is there now"),
+        _ => format!("{doing} was refused: {}", lower_first(&problem.title)),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(char::to_lowercase);
+    first.into_iter().flatten().chain(characters).collect()
+}
+
+fn field_error(diagnostics: &mut Diagnostics, label: &str, wrong: &FieldError, refusal: &Refusal) {
+    let name = attribute_name(&wrong.pointer);
+    let what = name.map_or_else(|| "the request".to_owned(), |name| format!("`{name}`"));
+    let mut detail = format!("{}\n\nRule: {}.", sentence(&wrong.detail), wrong.rule);
+    if let Some(fix) = &wrong.fix {
+        // Writing to a string cannot fail.
+        let _ = write!(detail, "\nHow to fix it: {}", sentence(fix));
+    }
+    let summary = format!("{label}: {what} is refused");
+    diagnostics.fail_at(attribute_path(&wrong.pointer), summary, with_request_id(&detail, refusal));
+}
+
+fn with_request_id(text: &str, refusal: &Refusal) -> String {
+    match &refusal.request_id {
+        Some(id) => format!("{}\nRequest id: {id}", sentence(text)),
+        None => sentence(text),
+    }
+}
+
+/// A text that ends as a sentence does.
+pub fn sentence(text: &str) -> String {
+    let text = text.trim_end();
+    if text.ends_with(['.', '!', '?', ':', '…']) || text.is_empty() {
+        text.to_owned()
+    } else {
+        format!("{text}.")
+    }
+}
+
+/// Records what policy says. Refusals are errors whatever the choice of notices.
+pub fn verdicts(
+    diagnostics: &mut Diagnostics,
+    label: &str,
+    verdicts: &[Verdict],
+    notices: Notices,
+) -> Result<(), Failed> {
+    let mut outcome = Ok(());
+    for verdict in verdicts {
+        let path = verdict.pointer.as_deref().map_or_else(AttributePath::root, attribute_path);
+        let mut detail = format!("{}\n\nRule: {}.", sentence(&verdict.message), verdict.rule);
+        if !verdict.controls.is_empty() {
+            // Writing to a string cannot fail.
+            let _ = write!(detail, "\nControls: {}.", verdict.controls.join(", "));
+        }
+        match verdict.effect {
+            Effect::Deny => {
+                let summary = format!("{label}: policy {} refuses this", verdict.rule);
+                outcome = Err(diagnostics.fail_at(path, summary, detail));
+            }
+            Effect::RequireApproval if notices >= Notices::Warnings => {
+                let summary = format!("{label}: policy {} requires approval", verdict.rule);
+                detail.push_str("\nOnly a token with the right `approve` can apply this plan.");
+                diagnostics.warn_at(path, summary, detail);
+            }
+            Effect::Warn if notices >= Notices::Warnings => {
+                let summary = format!("{label}: policy {} warns", verdict.rule);
+                diagnostics.warn_at(path, summary, detail);
+            }
+            Effect::RequireApproval | Effect::Warn => {}
+        }
+    }
+    outcome
+}
+
+/// Records notices that someone should act on, and returns the others.
+pub fn warnings<'a>(
+    diagnostics: &mut Diagnostics,
+    label: &str,
+    given: &'a [Notice],
+    notices: Notices,
+) -> Vec<&'a Notice> {
+    let (warnings, others): (Vec<_>, Vec<_>) =
+        given.iter().partition(|notice| notice.level == Level::Warning);
+    if notices >= Notices::Warnings {
+        for notice in warnings {
+            let summary = format!("{label}: {}", notice.summary);
+            diagnostics.warn(summary, notice.detail.clone());
+        }
+    }
+    others
+}
+
+/// A cost, for people.
+pub fn cost(cost: &Cost) -> String {
+    let Cost { currency, monthly_min, monthly_max } = cost;
+    if (monthly_max - monthly_min).abs() < 0.005 {
+        format!("{monthly_min:.2} {currency} a month")
+    } else {
+        format!("{monthly_min:.2} to {monthly_max:.2} {currency} a month")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use provider_framework::path::show;
+
+    use super::*;
+
+    #[test]
+    fn pointers_lead_to_attributes() {
+        for (pointer, path) in [
+            ("/environment", "environment"),
+            ("/golden_path/constraint", "golden_path_version"),
+            ("/spec/image", "image"),
+            ("/spec/slo/latency/threshold", "slo.latency.threshold"),
+            ("/spec/replicas/max", "replicas.max"),
+            ("/spec/env/A~1B", "env[\"A/B\"]"),
+            ("/spec/parameters/queue/0", "parameters"),
+            ("/prior/generation", ""),
+            ("", ""),
+        ] {
+            assert_eq!(show(&attribute_path(pointer)), path, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn a_name_goes_further_than_a_path() {
+        let name = attribute_name("/spec/parameters/queues/0/name");
+
+        assert_eq!(name.as_deref(), Some("parameters.queues[0].name"));
+        assert_eq!(attribute_name("/prior"), None);
+    }
+
+    fn refusal(status: u16, errors: Vec<FieldError>) -> ClientError {
+        let problem = Problem {
+            kind: "about:blank".to_owned(),
+            title: "Unprocessable".to_owned(),
+            status,
+            detail: "the token lacks the right plan:staging:payments".to_owned(),
+            code: "refused".to_owned(),
+            request_id: Some("req_1".to_owned()),
+            errors,
+        };
+        ClientError::Refused(Box::new(Refusal { problem, request_id: Some("req_1".to_owned()) }))
+    }
+
+    #[test]
+    fn every_wrong_field_is_an_error_at_its_attribute_with_rule_and_fix() {
+        let wrong = |pointer: &str| FieldError {
+            pointer: pointer.to_owned(),
+            detail: "is not a bucket".to_owned(),
+            rule: "latency_bucket".to_owned(),
+            fix: Some("use 300ms".to_owned()),
+        };
+        let mut diagnostics = Diagnostics::default();
+
+        let error = refusal(422, vec![wrong("/spec/slo/latency/threshold"), wrong("/spec/port")]);
+        client_error(&mut diagnostics, "idp_service a/b", "planning", &error);
+
+        assert_eq!(diagnostics.errors.len(), 2);
+        let first = &diagnostics.errors[0];
+        assert_eq!(show(&first.attribute), "slo.latency.threshold");
+        assert_eq!(first.summary, "idp_service a/b: `slo.latency.threshold` is refused");
+        assert_eq!(
+            first.detail,
+            "is not a bucket.\n\nRule: latency_bucket.\nHow to fix it: use 300ms.\nRequest id: req_1"
+        );
+    }
+
+    #[test]
+    fn a_missing_right_is_told_as_the_platform_told_it() {
+        let mut diagnostics = Diagnostics::default();
+
+        client_error(&mut diagnostics, "idp_service a/b", "planning", &refusal(403, Vec::new()));
+
+        let error = &diagnostics.errors[0];
+        assert_eq!(error.summary, "idp_service a/b: planning is not allowed");
+        assert!(
+            error.detail.starts_with("the token lacks the right plan:staging:payments.\nRequest")
+        );
+    }
+
+    fn verdict(effect: Effect) -> Verdict {
+        Verdict {
+            rule: "image_by_digest".to_owned(),
+            effect,
+            message: "name the image by digest".to_owned(),
+            pointer: Some("/spec/image".to_owned()),
+            controls: vec!["SC-1".to_owned()],
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_policy_cannot_be_silenced() {
+        let all = [Effect::Deny, Effect::RequireApproval, Effect::Warn].map(verdict);
+        let mut diagnostics = Diagnostics::default();
+
+        let outcome = verdicts(&mut diagnostics, "x", &all, Notices::None);
+
+        assert!(outcome.is_err());
+        assert_eq!((diagnostics.errors.len(), diagnostics.warnings.len()), (1, 0));
+        assert!(diagnostics.errors[0].detail.contains("Controls: SC-1."));
+    }
+
+    #[test]
+    fn a_cost_without_range_is_one_number() {
+        let between = |monthly_min, monthly_max| {
+            cost(&Cost { currency: "EUR".to_owned(), monthly_min, monthly_max })
+        };
+
+        assert_eq!(between(20.0, 60.5), "20.00 to 60.50 EUR a month");
+        assert_eq!(between(20.0, 20.0), "20.00 EUR a month");
+    }
+}

@@ -1,0 +1,3 @@
+//! What this provider manages.
+
+pub mod service;
