@@ -97,12 +97,12 @@ impl GitOpsError {
 fn list(paths: &[String]) -> String {
     const SHOWN: usize = 10;
 
-    let mut text =
+    let shown =
         paths.iter().take(SHOWN).map(|path| format!("{path:?}")).collect::<Vec<_>>().join(", ");
-    if paths.len() > SHOWN {
-        text.push_str(&format!(" and {} more", paths.len() - SHOWN));
+    match paths.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
-    text
 }
 
 #[cfg(test)]

@@ -155,11 +155,13 @@ impl Mirror {
     pub(super) async fn ask_remote(&self) -> Result<String, GitOpsError> {
         let arguments = vec!["ls-remote", "--quiet", "--heads", "--", self.repository.url()];
         let limit = self.repository.limits.network;
-        let output = self.network(&self.git, "question", arguments, limit).await?;
+        // Without a git directory, so that a damaged mirror is not taken for the remote's fault.
+        let git = self.git.at(self.directory.join("none.git"));
+        let output = self.network(&git, "question", arguments, limit).await?;
         if output.success {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
-        Err(match self.git.remote_error("question", &output.stderr) {
+        Err(match git.remote_error("question", &output.stderr) {
             GitOpsError::Mirror { repository, words, .. } => {
                 GitOpsError::Unreachable { repository, words }
             }
@@ -289,7 +291,7 @@ impl Mirror {
     async fn prepare(&self) -> Result<(), GitOpsError> {
         self.ready.get_or_try_init(|| self.open()).await?;
         if self.untidy.load(Ordering::SeqCst) {
-            remove_leftovers(&self.git.git_dir().to_owned())
+            remove_leftovers(self.git.git_dir())
                 .await
                 .map_err(|error| self.io("tidying", &error))?;
             self.untidy.store(false, Ordering::SeqCst);

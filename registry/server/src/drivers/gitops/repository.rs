@@ -300,9 +300,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            network: Duration::from_secs(60),
-            first_fetch: Duration::from_secs(600),
-            local: Duration::from_secs(60),
+            network: Duration::from_mins(1),
+            first_fetch: Duration::from_mins(10),
+            local: Duration::from_mins(1),
             linger: Duration::from_millis(20),
             batch_changes: 1000,
             batch_bytes: 64 << 20,
@@ -315,8 +315,8 @@ impl Default for Limits {
 /// The programs that are run, and the whole environment they get: nothing is inherited.
 #[derive(Debug, Clone)]
 pub struct GitProgram {
-    pub git: PathBuf,
-    pub ssh: PathBuf,
+    pub(super) git: PathBuf,
+    pub(super) ssh: PathBuf,
     environment: Vec<(OsString, OsString)>,
 }
 
@@ -343,6 +343,18 @@ impl GitProgram {
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
     ];
+
+    /// Another git than the first in the search path.
+    #[must_use]
+    pub fn with_git(self, git: impl Into<PathBuf>) -> Self {
+        Self { git: git.into(), ..self }
+    }
+
+    /// Another ssh than the first in the search path.
+    #[must_use]
+    pub fn with_ssh(self, ssh: impl Into<PathBuf>) -> Self {
+        Self { ssh: ssh.into(), ..self }
+    }
 
     /// Takes over search path, proxies and certificate authorities, which the caller read.
     #[must_use]

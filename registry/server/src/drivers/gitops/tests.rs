@@ -1,6 +1,11 @@
 //! The driver against real repositories, served by the real git.
 
+mod batches;
 mod commits;
+mod crashes;
+mod failures;
+mod observing;
+mod transports;
 
 use std::{
     collections::BTreeMap,
@@ -44,13 +49,8 @@ impl Remote {
         run_git(&self.bare(), arguments)
     }
 
-    fn hook(&self, name: &str, script: &str) {
-        use std::os::unix::fs::PermissionsExt as _;
-
-        let hooks = self.bare().join("hooks");
-        std::fs::create_dir_all(&hooks).unwrap();
-        std::fs::write(hooks.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
-        std::fs::set_permissions(hooks.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    fn hook(&self, name: &str, text: &str) {
+        script(&self.bare().join("hooks").join(name), text);
     }
 
     /// What a person with a clone does. Empty text deletes the file.
@@ -102,6 +102,15 @@ impl Remote {
     fn driver_in(&self, folder: &str) -> GitOps {
         GitOps::new(self.settings(), self.path().join(folder))
     }
+}
+
+/// Writes a program for a test to run in place of git or ssh.
+fn script(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn repository(url: &str, credentials: Credentials) -> Repository {

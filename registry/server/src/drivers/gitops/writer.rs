@@ -3,7 +3,12 @@
 //! Every attempt starts from a fresh fetch and nothing is answered before the push arrived, so an
 //! attempt that fails leaves nothing to undo.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     change::{CheckedChange, Committed},
@@ -156,11 +161,14 @@ impl Writer {
         &self,
         checked: &CheckedChange,
         head: Option<&Head>,
-        pending: &Pending,
+        pending: &Pending<'_>,
         number: usize,
     ) -> Result<Outcome, GitOpsError> {
         if let Some(commit) = self.earlier_commit(checked).await? {
             return Ok(Outcome::Already(Some(commit), Edits::default()));
+        }
+        if let Some(earlier) = pending.twin(checked) {
+            return Ok(Outcome::Earlier(earlier, Edits::default()));
         }
         let mut present = self.mirror.files(head, checked.scope()).await?;
         pending.apply(checked.scope(), &mut present);
@@ -236,15 +244,23 @@ impl Outcome {
     }
 }
 
-/// What the commits of this batch have done so far: path → new SHA-256 (None: removed), and the
-/// number of the commit.
+/// What the commits of this batch have done so far.
 #[derive(Default)]
-struct Pending {
+struct Pending<'a> {
+    /// path → new SHA-256 (None: removed), and the number of the commit.
     files: BTreeMap<String, (Option<String>, usize)>,
+    operations: HashMap<&'a str, (&'a CheckedChange, usize)>,
 }
 
-impl Pending {
-    fn add(&mut self, checked: &CheckedChange, edits: &Edits, number: usize) {
+impl<'a> Pending<'a> {
+    /// The commit of this batch that does the same operation.
+    fn twin(&self, checked: &CheckedChange) -> Option<usize> {
+        let (twin, number) = self.operations.get(checked.change.operation_id.as_str())?;
+        (twin.wanted == checked.wanted).then_some(*number)
+    }
+
+    fn add(&mut self, checked: &'a CheckedChange, edits: &Edits, number: usize) {
+        self.operations.insert(&checked.change.operation_id, (checked, number));
         for path in &edits.removed {
             self.files.insert(path.clone(), (None, number));
         }
@@ -254,7 +270,7 @@ impl Pending {
     }
 
     /// Brings `present` up to date for everything at, above and below the paths of `scope`.
-    fn apply<'a>(&self, scope: impl Iterator<Item = &'a str>, present: &mut Files) {
+    fn apply<'s>(&self, scope: impl Iterator<Item = &'s str>, present: &mut Files) {
         if self.files.is_empty() {
             return;
         }
