@@ -2,3 +2,4 @@
 
 pub mod drivers;
 pub mod failpoint;
+pub mod model;

@@ -1,0 +1,6 @@
+//! Pure types and rules: no I/O, no clock, no randomness.
+
+pub mod audit;
+pub mod facts;
+pub mod revision;
+pub mod selection;
