@@ -7,6 +7,11 @@ use std::sync::OnceLock;
 
 /// Every point there is, so that tests can try them all.
 pub const ALL: &[&str] = &[
+    "blob.written",
+    "blob.renamed",
+    "publish.blobs_stored",
+    "publish.rows_written",
+    "publish.committed",
     "gitops.before_fetch",
     "gitops.after_fetch",
     "gitops.before_import",

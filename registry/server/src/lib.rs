@@ -1,5 +1,31 @@
-//! Placeholder.
+//! The registry server, the platform and the `idp` command line.
+//!
+//! ```text
+//! main → cli → router → routes → ops → { store, blobs, drivers, auth } → model
+//! ```
+//!
+//! - [`config`]: `idp.toml` and the environment, read once
+//! - [`app`]: what a handler may use; [`router`]: every route in one list; [`serve`]: sockets, TLS, shutdown
+//! - [`routes`]: the HTTP edge; [`extract`] and [`error`] are its two halves
+//! - [`ops`]: what the service does; [`store`]: the only SQL; [`blobs`]: the only object paths
+//! - [`drivers`]: the only modules that touch the world outside; [`auth`]: who asks; [`model`]: pure rules
+//! - [`cli`]: the commands
 
+pub mod app;
+pub mod auth;
+pub mod blobs;
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod drivers;
+pub mod error;
+pub mod extract;
 pub mod failpoint;
+pub mod id;
 pub mod model;
+pub mod ops;
+pub mod request_id;
+pub mod router;
+pub mod routes;
+pub mod serve;
+pub mod store;

@@ -3,4 +3,5 @@
 pub mod audit;
 pub mod facts;
 pub mod revision;
+pub mod right;
 pub mod selection;

@@ -1,0 +1,126 @@
+//! Who asks: bearer tokens, kept only as hashes.
+
+use registry_api::Name;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::clock::{Clock, rfc3339};
+use crate::id;
+use crate::model::right::Rights;
+use crate::store::tokens::{self, TokenRow};
+use crate::store::{Store, StoreError};
+
+/// What every secret starts with, so that scanners and people recognise one.
+pub const PREFIX: &str = "idp_";
+
+/// How stale `last_used_at` may be: a read must not become a write.
+const LAST_USED_MILLIS: i64 = 5 * 60 * 1000;
+
+/// A valid token.
+#[derive(Debug, Clone)]
+pub struct Token {
+    /// Id of the token, for the audit log.
+    pub id: String,
+    /// Its name, for people.
+    pub name: String,
+    /// What it may do.
+    pub rights: Rights,
+    /// When it stops working.
+    pub expires_at: Option<i64>,
+}
+
+/// What presenting a secret came to.
+#[derive(Debug, Clone)]
+pub enum Presented {
+    /// A token that works.
+    Valid(Token),
+    /// One that does not, and why, for its holder.
+    Invalid(String),
+}
+
+/// A token to make.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// For people.
+    pub name: Name,
+    /// What it may do.
+    pub rights: Rights,
+    /// When it stops working.
+    pub expires_at: Option<i64>,
+    /// Who makes it.
+    pub created_by: String,
+}
+
+/// Makes a token; the secret is returned and kept nowhere.
+pub async fn create_token(
+    store: &Store,
+    clock: &Clock,
+    new: NewToken,
+) -> Result<(TokenRow, String), StoreError> {
+    let now = clock.now();
+    let secret = new_secret();
+    let row = TokenRow {
+        id: id::new(now),
+        name: new.name.to_string(),
+        secret_sha256: hash(&secret),
+        rights: new.rights,
+        created_by: new.created_by,
+        created_at: now,
+        expires_at: new.expires_at,
+        revoked_at: None,
+        last_used_at: None,
+    };
+    let mut tx = store.write().await?;
+    tokens::insert_token(&mut tx, &row).await?;
+    tx.commit().await?;
+    Ok((row, secret))
+}
+
+/// Finds the token of a secret and says whether it works.
+pub async fn present(store: &Store, clock: &Clock, secret: &str) -> Result<Presented, StoreError> {
+    let hashed = hash(secret);
+    let mut conn = store.read().await?;
+    let found = tokens::token_by_hash(&mut conn, &hashed).await?;
+    drop(conn);
+    let Some(row) =
+        found.filter(|row| bool::from(row.secret_sha256.as_bytes().ct_eq(hashed.as_bytes())))
+    else {
+        return Ok(Presented::Invalid("this server does not know the token".to_owned()));
+    };
+    let now = clock.now();
+    if let Some(at) = row.revoked_at {
+        return Ok(Presented::Invalid(format!("the token was revoked at {}", rfc3339(at))));
+    }
+    if let Some(at) = row.expires_at.filter(|at| *at <= now) {
+        return Ok(Presented::Invalid(format!("the token expired at {}", rfc3339(at))));
+    }
+    note_use(store, &row, now).await?;
+    Ok(Presented::Valid(Token {
+        id: row.id,
+        name: row.name,
+        rights: row.rights,
+        expires_at: row.expires_at,
+    }))
+}
+
+async fn note_use(store: &Store, row: &TokenRow, now: i64) -> Result<(), StoreError> {
+    if row.last_used_at.is_some_and(|at| now - at < LAST_USED_MILLIS) {
+        return Ok(());
+    }
+    let mut tx = store.write().await?;
+    tokens::touch_token(&mut tx, &row.id, now).await?;
+    Ok(tx.commit().await?)
+}
+
+fn new_secret() -> String {
+    use base64::Engine as _;
+
+    let mut bytes = [0_u8; 32];
+    id::fill_random(&mut bytes);
+    format!("{PREFIX}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// 256 random bits need no salt and no slow hash.
+fn hash(secret: &str) -> String {
+    hex::encode(Sha256::digest(secret.as_bytes()))
+}

@@ -1,0 +1,171 @@
+//! `idp init`: a configuration that works, keys, and one admin token.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use registry_trust::key::{Algorithm, SigningKey};
+use serde_json::json;
+
+use super::Context;
+use crate::app::open_store;
+use crate::auth::{NewToken, create_token};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::model::right::Rights;
+
+/// Write a configuration, keys and one admin token.
+///
+/// Nothing that exists is overwritten. The token is printed once and kept nowhere: the server stores its hash.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  idp init /etc/idp --public-url https://registry.example.com
+  idp init                                  into the current folder, for http://127.0.0.1:8080
+
+Lost the admin token? `idp token create --local --name admin --right admin` makes another on the server's machine.")]
+pub(super) struct Init {
+    /// Folder to write into; made where there is none
+    #[arg(default_value = ".")]
+    directory: PathBuf,
+    /// Where clients will reach the server
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    public_url: String,
+    /// Hostname in module and provider sources [default: the host of --public-url]
+    #[arg(long, value_name = "HOST")]
+    hostname: Option<String>,
+}
+
+impl Init {
+    pub(super) async fn run(self, context: &Context<'_>) -> anyhow::Result<()> {
+        let made = initialise(&self.directory, &self.public_url, self.hostname.as_deref()).await?;
+        let config = made.config_file.display();
+        context.output.answer(
+            &json!({ "config": made.config_file, "publisher_key": made.publisher_key, "admin_token": made.token }),
+            format_args!(
+                "wrote {config}\n\
+                 wrote {key} (signs modules; keep it off the server)\n\n\
+                 admin token, shown only now:\n\n  {token}\n\n\
+                 next:\n  idp serve --config {config}\n  export IDP_SERVER={url} IDP_TOKEN={token}",
+                key = made.publisher_key.display(),
+                token = made.token,
+                url = self.public_url,
+            ),
+        )
+    }
+}
+
+/// What [`initialise`] made.
+pub(super) struct Initialised {
+    pub(super) config_file: PathBuf,
+    pub(super) publisher_key: PathBuf,
+    pub(super) token: String,
+}
+
+/// Writes configuration and keys into `directory` and makes the first token.
+pub(super) async fn initialise(
+    directory: &Path,
+    public_url: &str,
+    hostname: Option<&str>,
+) -> anyhow::Result<Initialised> {
+    let config_file = directory.join("idp.toml");
+    let keys = directory.join("keys");
+    let publisher_key = keys.join("publisher.pem");
+    if config_file.exists() {
+        bail!("{} exists already; nothing was changed", config_file.display());
+    }
+    fs::create_dir_all(&keys).with_context(|| format!("cannot make {}", keys.display()))?;
+    let key = SigningKey::generate(Algorithm::EcdsaP256)?;
+    write_new(&publisher_key, key.to_pem()?.as_bytes(), 0o600)?;
+    write_new(&keys.join("publisher.pub"), key.verifying_key().to_pem().as_bytes(), 0o644)?;
+    let text = template(public_url, hostname);
+    write_new(&config_file, text.as_bytes(), 0o644)?;
+    let config = Config::parse(&text, &config_file, directory, &std::collections::BTreeMap::new())
+        .inspect_err(|_| {
+            // Leave nothing behind, so that the corrected command can run.
+            let _ = fs::remove_file(&config_file);
+        })?;
+    let clock = Clock::system();
+    let store = open_store(&config).await?;
+    let new = NewToken {
+        name: "admin".parse()?,
+        rights: Rights::parse(&["admin"])?,
+        expires_at: None,
+        created_by: "local".to_owned(),
+    };
+    let (_, token) = create_token(&store, &clock, new).await?;
+    store.close().await;
+    Ok(Initialised { config_file, publisher_key, token })
+}
+
+/// Writes a file that must not exist yet.
+pub(super) fn write_new(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
+    let context = || format!("cannot write {}", path.display());
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .with_context(context)?;
+    file.write_all(content).with_context(context)?;
+    file.sync_all().with_context(context)
+}
+
+fn template(public_url: &str, hostname: Option<&str>) -> String {
+    let hostname = hostname.map_or_else(
+        || {
+            "# hostname = \"registry.example.com\"   # the host of public_url where unset"
+                .to_owned()
+        },
+        |hostname| format!("hostname = {hostname:?}"),
+    );
+    format!(
+        r#"# Configuration of the registry and platform server. Unknown keys are errors; a change needs a restart.
+# Relative paths start at this file's folder. `idp serve --check` says what is wrong.
+
+[server]
+listen = "127.0.0.1:8080"
+public_url = {public_url:?}   # where clients reach it; links are built from this
+{hostname}
+data_dir = "data"
+# tls = {{ cert = "tls/cert.pem", key = "tls/key.pem" }}   # without: plain HTTP, for a proxy in front
+
+# Who may publish where. Everyone may install from a namespace with anonymous_read.
+[[namespace]]
+name = "golden"
+anonymous_read = true
+publishers = ["keys/publisher.pub"]
+
+[[namespace]]
+name = "platform"              # the provider's own: platform/idp
+anonymous_read = true
+# provider_keys = ["keys/provider.asc"]   # without: the key of the first release is the only one accepted
+
+# [organisation]
+# name = "Example"
+# domain = "example.com"        # prefix of labels: idp.example.com/owner
+
+# [[gitops_repository]]
+# name = "main"
+# url = "https://git.example.com/platform/gitops.git"
+# branch = "main"
+# author = {{ name = "idp", email = "idp@example.com" }}
+# credentials = {{ username = "idp", token_file = "secrets/git-token" }}
+
+# [[environment]]
+# name = "staging"
+# tier = "staging"              # production | staging | development
+# gitops_repository = "main"
+# domain = "staging.example.com"
+# destination = {{ name = "in-cluster", namespace = "apps" }}
+
+# [[owner]]
+# name = "payments"
+# title = "Payments"
+# contact = "payments@example.com"
+"#
+    )
+}

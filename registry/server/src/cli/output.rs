@@ -1,0 +1,42 @@
+//! Answers on standard output, everything else on standard error; text or JSON.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+/// Where answers go and in which form.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(super) const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Prints the answer: `value` for machines, `text` for people.
+    pub(super) fn answer<T: Serialize>(self, value: &T, text: impl Display) -> anyhow::Result<()> {
+        let mut out = io::stdout().lock();
+        if self.json {
+            serde_json::to_writer(&mut out, value)?;
+            writeln!(out)?;
+        } else {
+            writeln!(out, "{text}")?;
+        }
+        Ok(out.flush()?)
+    }
+
+    /// Says why the command failed.
+    pub(super) fn failed(self, error: &anyhow::Error) -> ExitCode {
+        let mut err = io::stderr().lock();
+        let _ = if self.json {
+            writeln!(err, "{}", serde_json::json!({ "error": format!("{error:#}") }))
+        } else {
+            writeln!(err, "idp: {error:#}")
+        };
+        ExitCode::FAILURE
+    }
+}

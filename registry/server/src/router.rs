@@ -1,0 +1,68 @@
+//! Every route of the service, in one list.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+
+use crate::app::App;
+use crate::error::ApiError;
+use crate::request_id;
+use crate::routes::health;
+
+/// The whole service.
+pub fn build(app: App) -> Router {
+    Router::new()
+        .merge(short(&app))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(request_id::layer))
+        .with_state(app)
+}
+
+/// Routes with small bodies and quick answers.
+fn short(app: &App) -> Router<App> {
+    let limits = &app.config.limits;
+    Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .layer(axum::extract::DefaultBodyLimit::max(limits.request_bytes))
+        .layer(middleware::from_fn_with_state(Duration::from_secs(limits.request_seconds), in_time))
+        .layer(CompressionLayer::new())
+}
+
+/// Ends a request that takes too long.
+async fn in_time(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        ApiError::refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "timeout",
+            format!("the request took longer than {} seconds; try again", limit.as_secs()),
+        )
+        .into_response()
+    })
+}
+
+async fn not_found(request: Request) -> ApiError {
+    ApiError::not_found("no_such_route", format!("there is nothing at {}", request.uri().path()))
+}
+
+async fn method_not_allowed(request: Request) -> ApiError {
+    ApiError::refused(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        format!("{} is not possible at {}", request.method(), request.uri().path()),
+    )
+}
+
+/// The panic hook has logged where; here it becomes an answer.
+fn panicked(_cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    ApiError::internal("a handler panicked").into_response()
+}

@@ -1,0 +1,3 @@
+//! The HTTP edge: extract, authorise, one call, answer.
+
+pub mod health;
