@@ -222,18 +222,22 @@ pub struct GitCredentials {
 }
 
 impl Environment {
-    /// Hex SHA-256 over every fact that can change what is rendered here; it moves when one of them does.
-    pub fn revision(&self, config: &Config) -> String {
+    /// Every fact that can change what is rendered here.
+    pub fn facts(&self, config: &Config) -> serde_json::Value {
         let repository = config.gitops_repository(self.gitops_repository.as_str());
-        let facts = serde_json::json!({
+        serde_json::json!({
             "environment": self,
             "branch": self.branch(config),
             "repository": repository.map(|repository| &repository.url),
             "organisation": config.organisation.domain,
             "hostname": config.server.hostname,
-        });
+        })
+    }
+
+    /// Hex SHA-256 of [`Environment::facts`]; it moves when one of them does.
+    pub fn revision(&self, config: &Config) -> String {
         // serde_json keeps object keys sorted, so equal facts print as equal text.
-        hex::encode(Sha256::digest(facts.to_string()))
+        hex::encode(Sha256::digest(self.facts(config).to_string()))
     }
 
     /// The branch that commits go to.
