@@ -1,0 +1,1 @@
+//! Round trips, samples of what core sends, hostile bytes.

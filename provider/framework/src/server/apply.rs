@@ -1,0 +1,95 @@
+//! Doing what was planned.
+
+use super::guard::{guard, succeeded};
+use super::{BUG, Managed, StateOutput};
+use crate::context::Private;
+use crate::diagnostics::{Diagnostics, Report as _};
+use crate::path::{AttributePath, show};
+use crate::resource::{Applied, CreateRequest, DeleteRequest, UpdateRequest};
+use crate::rules::{conform, forget_unknowns, object_compatible, strip_write_only};
+use crate::value::Value;
+
+/// A change to make, as core asks for it.
+#[derive(Debug)]
+pub(crate) struct ApplyInput {
+    pub(crate) prior: Value,
+    pub(crate) planned: Value,
+    pub(crate) config: Value,
+    pub(crate) private: Private,
+}
+
+impl Managed<'_> {
+    /// Makes a change. Whatever happens, the best that is known of the object is in the answer.
+    pub(crate) async fn apply(&self, input: ApplyInput) -> StateOutput {
+        let ApplyInput { prior, planned, config, private } = input;
+        let mut outcome = Applied {
+            state: prior.clone(),
+            private: private.clone(),
+            diagnostics: Diagnostics::default(),
+        };
+        let context = self.context.clone();
+        let type_name = self.resource.type_name();
+        let success = if planned.is_null() {
+            let request = DeleteRequest { prior: prior.clone(), private, context };
+            let result = guard(self.resource.delete(request, &mut outcome)).await;
+            succeeded(result, &mut outcome.diagnostics, &format!("Destroying {type_name}"))
+        } else if prior.is_null() {
+            let request = CreateRequest { config, planned: planned.clone(), private, context };
+            let result = guard(self.resource.create(request, &mut outcome)).await;
+            succeeded(result, &mut outcome.diagnostics, &format!("Creating {type_name}"))
+        } else {
+            let request = UpdateRequest {
+                config,
+                prior: prior.clone(),
+                planned: planned.clone(),
+                private,
+                context,
+            };
+            let result = guard(self.resource.update(request, &mut outcome)).await;
+            succeeded(result, &mut outcome.diagnostics, &format!("Updating {type_name}"))
+        };
+        let mut output = self.checked_outcome(&prior, &planned, outcome, success);
+        self.compiled.mend_paths(&mut output.diagnostics);
+        output
+    }
+
+    fn checked_outcome(
+        &self,
+        prior: &Value,
+        planned: &Value,
+        outcome: Applied,
+        success: bool,
+    ) -> StateOutput {
+        let Applied { state, private, mut diagnostics } = outcome;
+        // A successful delete that left the outcome alone means that the object is gone.
+        let state =
+            if success && planned.is_null() && state == *prior { Value::Null } else { state };
+        let state = match conform(state, &self.compiled.ty) {
+            Ok(state) => strip_write_only(&self.compiled.schema, state),
+            Err(problem) => {
+                self.blame(&mut diagnostics, problem.path, &problem.message);
+                // Something was done to a real object that must not be forgotten.
+                if prior.is_null() { planned.clone() } else { prior.clone() }
+            }
+        };
+        if success && diagnostics.errors.is_empty() {
+            if let Some(path) = state.first_unknown() {
+                self.blame(&mut diagnostics, path, "is still unknown after apply");
+            }
+            for problem in
+                object_compatible(&self.compiled.schema, planned, &forget_unknowns(state.clone()))
+            {
+                self.blame(&mut diagnostics, problem.path, &problem.message);
+            }
+        }
+        // After a failure, what was planned but not yet known is simply not there.
+        StateOutput { state: forget_unknowns(state), private, diagnostics }
+    }
+
+    fn blame(&self, diagnostics: &mut Diagnostics, path: AttributePath, message: &str) {
+        let summary =
+            format!("Provider produced an inconsistent result for {}", self.resource.type_name());
+        let place = if path.steps.is_empty() { "The object".to_owned() } else { show(&path) };
+        diagnostics.fail_at(path, summary, format!("{place}: {message}. {BUG}"));
+    }
+}
