@@ -9,6 +9,7 @@
 //! - [`routes`]: the HTTP edge; [`extract`] and [`error`] are its two halves
 //! - [`ops`]: what the service does; [`store`]: the only SQL; [`blobs`]: the only object paths
 //! - [`drivers`]: the only modules that touch the world outside; [`auth`]: who asks; [`model`]: pure rules
+//! - [`openpgp`]: signatures of provider releases
 //! - [`cli`]: the commands
 
 pub mod app;
@@ -23,6 +24,7 @@ pub mod extract;
 pub mod failpoint;
 pub mod id;
 pub mod model;
+pub mod openpgp;
 pub mod ops;
 pub mod request_id;
 pub mod router;
