@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// The longest duration that is accepted: no wait is meant to be longer than a week.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(7 * 24);
 
 /// A text that is not a duration; its display says what one looks like.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,8 +25,8 @@ pub fn parse(text: &str) -> Result<Duration, InvalidDuration> {
         let letters = behind.bytes().take_while(u8::is_ascii_lowercase).count();
         let (unit, behind) = behind.split_at(letters);
         let unit = match unit {
-            "h" => Duration::from_secs(3600),
-            "m" => Duration::from_secs(60),
+            "h" => Duration::from_hours(1),
+            "m" => Duration::from_mins(1),
             "s" => Duration::from_secs(1),
             "ms" => Duration::from_millis(1),
             _ => return Err(refuse()),

@@ -3,15 +3,21 @@
 //! Resources do not compute; the platform does. What happens here: reading configuration and state, asking the
 //! platform what a change would do, keeping the promise that a plan is, and telling people what came of it.
 //!
-//! - [`client`]: the platform API
-//! - [`settings`]: the provider's own configuration, and what it makes
+//! - [`provider`]: what it offers
+//! - [`settings`]: the provider block, and what configuring makes of it
 //! - [`resources`], [`data_sources`]: what configurations use
+//! - [`client`]: the platform API
 //! - [`report`]: problems, verdicts and notices as diagnostics
 //! - [`json`], [`duration`]: between Terraform's values and the platform's
+//! - [`cli`], [`docs`]: what the program does when a person starts it
 
+pub mod cli;
 pub mod client;
+pub mod data_sources;
+pub mod docs;
 pub mod duration;
 pub mod json;
+pub mod provider;
 pub mod report;
 pub mod resources;
 pub mod settings;

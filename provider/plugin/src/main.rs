@@ -1,1 +1,23 @@
-fn main() {}
+//! `terraform-provider-idp`.
+
+use std::process::ExitCode;
+
+use provider_framework::plugin::{self, Invocation};
+use provider_plugin::cli::{self, Command};
+use provider_plugin::provider::Idp;
+use provider_plugin::settings::ProcessEnvironment;
+
+#[expect(clippy::disallowed_methods, reason = "main hands the environment to the plugin engine")]
+fn main() -> ExitCode {
+    let command = match Command::parse(std::env::args().skip(1)) {
+        Ok(command) => command,
+        Err(error) => return cli::fail(&error),
+    };
+    match command {
+        Command::Serve { address } => {
+            let invocation = Invocation::new(address, std::env::args_os(), std::env::vars_os());
+            plugin::run(Idp::new(ProcessEnvironment::read()), &invocation)
+        }
+        other => cli::run(&other),
+    }
+}

@@ -18,7 +18,6 @@ pub fn attribute_path(pointer: &str) -> AttributePath {
     let steps = pointer_steps(pointer);
     let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
     match steps.as_slice() {
-        [name @ ("name" | "environment" | "owner")] => AttributePath::new((*name).to_owned()),
         ["golden_path", ..] => AttributePath::new("golden_path_version"),
         ["spec", "env", name, ..] => AttributePath::new("env").key((*name).to_owned()),
         // The attribute is dynamic: core cannot follow a path into it.
@@ -28,7 +27,9 @@ pub fn attribute_path(pointer: &str) -> AttributePath {
             path.steps.extend(below.iter().map(|step| attribute_step(step)));
             path
         }
-        ["spec", name, ..] => AttributePath::new((*name).to_owned()),
+        [name @ ("name" | "environment" | "owner")] | ["spec", name, ..] => {
+            AttributePath::new((*name).to_owned())
+        }
         _ => AttributePath::root(),
     }
 }

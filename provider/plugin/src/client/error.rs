@@ -64,10 +64,19 @@ impl ClientError {
     pub fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
-            Self::Refused(refusal) => StatusCode::from_u16(refusal.problem.status)
-                .is_ok_and(|status| super::retry::is_passing(status)),
+            Self::Refused(refusal) => {
+                StatusCode::from_u16(refusal.problem.status).is_ok_and(super::retry::is_passing)
+            }
             _ => false,
         }
+    }
+
+    /// Something that was just made is not there.
+    pub(crate) fn gone(which: &registry_api::platform::ResourceRef) -> Self {
+        Self::NotThePlatform(format!(
+            "The platform has no {} {}/{} any more: someone removed it at the same time.",
+            which.kind, which.environment, which.name,
+        ))
     }
 
     pub(super) fn setup(error: &RootsError) -> Self {

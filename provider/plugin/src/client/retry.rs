@@ -26,7 +26,7 @@ impl Default for Patience {
             attempts: 4,
             first_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(10),
-            answer_within: Duration::from_secs(60),
+            answer_within: Duration::from_mins(1),
         }
     }
 }

@@ -125,7 +125,7 @@ impl Transport {
             let failure = match self.send(http, request, attempt).await {
                 Ok(answer) => {
                     self.gave_up.store(false, Ordering::Relaxed);
-                    return self.read(answer);
+                    return self.read(&answer);
                 }
                 Err(failure) => failure,
             };
@@ -205,12 +205,12 @@ impl Transport {
         Answer::receive(builder.send().await?).await
     }
 
-    fn read<T: DeserializeOwned>(&self, answer: Answer) -> Result<T, ClientError> {
+    fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ClientError> {
         if answer.status.is_redirection() {
             return Err(ClientError::redirected(&self.endpoint, answer.location.as_deref()));
         }
         if !answer.status.is_success() {
-            return Err(self.refuse(&answer));
+            return Err(self.refuse(answer));
         }
         if answer.too_long {
             let why = format!("more than {LONGEST_ANSWER} bytes");

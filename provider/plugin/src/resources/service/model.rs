@@ -203,7 +203,8 @@ impl Service {
         now
     }
 
-    fn of(resource: &Resource) -> Self {
+    /// A resource as the platform describes it.
+    pub(super) fn of(resource: &Resource) -> Self {
         let spec = &resource.spec;
         let text = |text: &str| Attr::Known(text.to_owned());
         Self {

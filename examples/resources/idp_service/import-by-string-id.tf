@@ -1,0 +1,4 @@
+import {
+  to = idp_service.checkout
+  id = "staging/checkout"
+}

@@ -1,0 +1,4 @@
+//! What this provider looks up.
+
+pub mod golden_path;
+pub mod service;

@@ -1,0 +1,70 @@
+//! The provider: what it offers, and what configuring it does.
+
+use std::sync::Arc;
+
+use provider_framework::data_source::DataSource;
+use provider_framework::provider::{
+    ConfigureRequest, Configured, Provider, ValidateProviderRequest,
+};
+use provider_framework::resource::Resource;
+use provider_framework::schema::ResourceSchema;
+use provider_framework::{Diagnostics, Failed, async_trait};
+
+use crate::data_sources::golden_path::GoldenPathSource;
+use crate::data_sources::service::ServiceSource;
+use crate::resources::service::Service;
+use crate::settings::{self, Platform, ProcessEnvironment, Settings};
+
+/// `terraform-provider-idp`.
+#[derive(Debug)]
+pub struct Idp {
+    environment: ProcessEnvironment,
+    platform: Configured<Platform>,
+}
+
+impl Idp {
+    /// A provider that is not configured yet.
+    pub fn new(environment: ProcessEnvironment) -> Self {
+        Self { environment, platform: Configured::new() }
+    }
+}
+
+#[async_trait]
+impl Provider for Idp {
+    fn schema(&self) -> ResourceSchema {
+        settings::schema()
+    }
+
+    fn resources(&self) -> Vec<Arc<dyn Resource>> {
+        vec![Arc::new(Service::new(self.platform.clone()))]
+    }
+
+    fn data_sources(&self) -> Vec<Arc<dyn DataSource>> {
+        vec![
+            Arc::new(GoldenPathSource::new(self.platform.clone())),
+            Arc::new(ServiceSource::new(self.platform.clone())),
+        ]
+    }
+
+    async fn validate(
+        &self,
+        request: ValidateProviderRequest,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(), Failed> {
+        let settings: Settings = request.config.to_model(diagnostics)?;
+        settings::validate(&settings, diagnostics)
+    }
+
+    async fn configure(
+        &self,
+        request: ConfigureRequest,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(), Failed> {
+        self.platform.clear();
+        let settings: Settings = request.config.to_model(diagnostics)?;
+        if !settings::is_unknown(&settings) {
+            self.platform.set(settings::configure(&settings, &self.environment, diagnostics)?);
+        }
+        Ok(())
+    }
+}

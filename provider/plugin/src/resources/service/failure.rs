@@ -1,0 +1,143 @@
+//! Why an apply ended early, in words for the person at the terminal: what happened, what is left, what comes next.
+
+use std::time::Duration;
+
+use provider_framework::{Diagnostics, Failed, Report as _};
+use registry_api::platform::{Operation, ResourceRef};
+
+use super::model::id;
+use super::wait::Stopped;
+use crate::client::ClientError;
+use crate::report;
+
+/// An apply that ended early.
+pub(super) struct Failure<'a> {
+    pub(super) label: &'a str,
+    pub(super) reference: &'a ResourceRef,
+    pub(super) doing: Doing,
+    pub(super) limit: Duration,
+}
+
+/// What an apply is doing.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Doing {
+    Create,
+    Update,
+    Delete,
+}
+
+impl Failure<'_> {
+    /// Records it.
+    pub(super) fn report(&self, stopped: Stopped, diagnostics: &mut Diagnostics) -> Failed {
+        let (label, noun) = (self.label, self.doing.noun());
+        let going_on = self.doing.going_on();
+        let (summary, detail) = match stopped {
+            Stopped::Refused(error) => return self.refused(&error, diagnostics),
+            Stopped::Failed(operation) => self.failed(&operation),
+            Stopped::Cancelled(id) => {
+                (format!("{label}: {noun} was interrupted"), format!("{going_on}{}", named(id)))
+            }
+            Stopped::TimedOut(id) => (
+                format!("{label}: {noun} takes longer than {} s", self.limit.as_secs()),
+                format!(
+                    "{going_on} `timeouts.{}` says how long to wait.{}",
+                    self.doing.timeout(),
+                    named(id)
+                ),
+            ),
+            Stopped::Lost { id, error } => (
+                format!("{label}: the platform went away during {noun}"),
+                format!("{error}\n\n{going_on}{}", named(Some(id))),
+            ),
+            Stopped::Unread(error) => (
+                format!("{label}: {noun} succeeded, but the result cannot be read"),
+                format!("{error}\n\n{going_on}"),
+            ),
+        };
+        diagnostics.fail(summary, detail)
+    }
+
+    fn refused(&self, error: &ClientError, diagnostics: &mut Diagnostics) -> Failed {
+        let failed = report::client_error(diagnostics, self.label, self.doing.noun(), error);
+        let hint = match error.code() {
+            Some("already_exists") => format!(
+                "If it should be managed here, import it (with the address that it has in your configuration):\n\n\
+                 import {{\n  to = idp_service.{}\n  id = \"{}\"\n}}",
+                self.reference.name.as_str().replace('-', "_"),
+                id(self.reference),
+            ),
+            Some("environment_moved" | "plan_stale" | "generation_moved") => {
+                "What was planned is not what would happen now. Nothing was changed; plan again."
+                    .to_owned()
+            }
+            _ => return failed,
+        };
+        // The hint belongs to the error that was just recorded.
+        if let Some(error) = diagnostics.errors.last_mut() {
+            error.detail = format!("{}\n\n{hint}", error.detail).into();
+        }
+        failed
+    }
+
+    fn failed(&self, operation: &Operation) -> (String, String) {
+        let (label, noun) = (self.label, self.doing.noun());
+        let Some(error) = &operation.error else {
+            let detail =
+                format!("The platform does not say why.{}", named(Some(operation.id.clone())));
+            return (format!("{label}: {noun} failed"), detail);
+        };
+        let mut parts = vec![report::sentence(&error.message)];
+        if !error.remaining.is_empty() {
+            parts.push(format!("What is left: {}", report::sentence(&error.remaining)));
+        }
+        parts.push(self.doing.after_failure().to_owned());
+        parts.push(format!("Code: {}. Operation: {}", error.code, operation.id));
+        (format!("{label}: {noun} failed at step `{}`", error.step), parts.join("\n\n"))
+    }
+}
+
+fn named(operation: Option<String>) -> String {
+    operation.map_or_else(String::new, |id| format!("\n\nOperation: {id}"))
+}
+
+impl Doing {
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Create => "creating it",
+            Self::Update => "changing it",
+            Self::Delete => "removing it",
+        }
+    }
+
+    fn timeout(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+
+    fn going_on(self) -> &'static str {
+        match self {
+            Self::Create => {
+                "If the platform accepted the request, it finishes it without Terraform. Nothing is stored in the \
+                 state: the next apply takes up the service where it is then."
+            }
+            Self::Update | Self::Delete => {
+                "If the platform accepted the request, it finishes it without Terraform. The next plan shows what is \
+                 left to do."
+            }
+        }
+    }
+
+    fn after_failure(self) -> &'static str {
+        match self {
+            Self::Create => {
+                "Nothing is stored in Terraform's state. The platform keeps what is unfinished (`idp resources \
+                 --unfinished` lists it), and the next apply continues it."
+            }
+            Self::Update => "The service stays as it was; the next apply tries again.",
+            Self::Delete => "The next apply tries again.",
+        }
+    }
+}
