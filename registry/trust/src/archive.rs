@@ -48,9 +48,13 @@ impl Limits {
     /// A few empty files compress better than any bomb: below this, the ratio says nothing.
     const RATIO_FLOOR: usize = 1 << 20;
 
+    /// Keeps sums of positions and sizes from overflowing, whatever an operator configures.
+    const ADDRESSABLE: usize = usize::MAX / 4;
+
     /// The most bytes that an archive of `packed` bytes may unpack to.
     fn most_unpacked(&self, packed: usize) -> usize {
-        self.unpacked_bytes.min(packed.saturating_mul(self.ratio).max(Self::RATIO_FLOOR))
+        let by_ratio = packed.saturating_mul(self.ratio).max(Self::RATIO_FLOOR);
+        self.unpacked_bytes.min(by_ratio).min(Self::ADDRESSABLE)
     }
 
     /// Which limit `most` was.
@@ -204,8 +208,8 @@ impl Reader<'_> {
         self.check(&header)?;
         let start = position + BLOCK;
         let size = usize::try_from(header.size).unwrap_or(usize::MAX);
-        if size > self.limits.unpacked_bytes {
-            return Err(ArchiveError::UnpackedTooLarge { limit: self.limits.unpacked_bytes });
+        if size > self.inflater.most() {
+            return Err(self.limits.bomb(self.inflater.most()));
         }
         let (end, next) = (start + size, start + size.next_multiple_of(BLOCK));
         if !self.inflater.fill(next)? {

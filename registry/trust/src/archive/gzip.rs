@@ -69,6 +69,11 @@ impl<'a> Inflater<'a> {
         })
     }
 
+    /// The most bytes that will be inflated.
+    pub(crate) fn most(&self) -> usize {
+        self.most
+    }
+
     /// What has been inflated so far.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.output[..self.filled]

@@ -215,8 +215,25 @@ fn a_size_that_lies_is_not_believed() {
     let huge = raw_tar(&[(block("main.tf", 0o77_777_777_777), b"a")]);
     let long = raw_tar(&[(block("main.tf", 5000), b"a")]);
 
-    assert_eq!(open_tar(&huge).code(), "archive_unpacks_too_large");
+    assert_eq!(open_tar(&huge).code(), "archive_bomb");
     assert_eq!(open_tar(&long).code(), "archive_truncated");
+}
+
+#[test]
+fn limits_without_an_end_do_not_overflow() {
+    let unlimited = Limits {
+        packed_bytes: usize::MAX,
+        unpacked_bytes: usize::MAX,
+        entries: usize::MAX,
+        ratio: usize::MAX,
+        depth: usize::MAX,
+    };
+    let lie = gzip::compress(&raw_tar(&[(block("main.tf", 0o77_777_777_777), b"a")]));
+
+    let bytes = pack_files(&files(&[("main.tf", "a\n")]), &unlimited).unwrap();
+
+    assert!(Archive::open(&bytes, &unlimited).is_ok());
+    assert_eq!(Archive::open(&lie, &unlimited).unwrap_err().code(), "archive_truncated");
 }
 
 #[test]
