@@ -198,9 +198,11 @@ impl Reader<'_> {
     fn read_entry(&mut self, position: usize) -> Result<Option<usize>, ArchiveError> {
         let block = *self.block(position)?;
         if block == [0; BLOCK] {
-            return match self.block(position + BLOCK)? {
-                [0, rest @ ..] if rest.iter().all(|byte| *byte == 0) => Ok(None),
-                _ => Err(ArchiveError::Truncated { part: "end (two zero blocks)" }),
+            let ended = *self.block(position + BLOCK)? == [0; BLOCK];
+            return if ended {
+                Ok(None)
+            } else {
+                Err(ArchiveError::Truncated { part: "end (two zero blocks)" })
             };
         }
         let header = Header::decode(&block)
