@@ -22,6 +22,7 @@ pub mod drivers;
 pub mod error;
 pub mod extract;
 pub mod failpoint;
+pub mod golden_path;
 pub mod id;
 pub mod model;
 pub mod openpgp;

@@ -1,6 +1,7 @@
 //! Pure types and rules: no I/O, no clock, no randomness.
 
 pub mod audit;
+pub mod environment;
 pub mod facts;
 pub mod revision;
 pub mod right;

@@ -1,0 +1,685 @@
+//! Templates: YAML whose strings hold `${…}`, and a handful of keys that begin with `$`.
+//!
+//! A string that is one expression takes its value with its type; a string around expressions takes their text.
+//! `$${` stands for a literal `${`. What is rendered is always a [`Tree`], so nothing that an expression yields can
+//! change the shape of the document around it.
+//!
+//! | key | meaning |
+//! |---|---|
+//! | `$if: cond` | leaves the value out unless the condition holds; `$else: value` stands in |
+//! | `$for: x in list` | the value once per item, spliced into the list around it |
+//! | `$value: v` | the value that `$if` and `$for` are about, where it is not the rest of the map |
+//! | `$use: partial` | the content of `partials/<partial>.yaml`, with `$with: {parameter: value}` |
+//! | `$merge: [map, …]` | maps that join the keys beside it; a key given twice is an error |
+//! | `$json: value` | the value as JSON text |
+
+use std::collections::BTreeMap;
+
+use super::error::PathError;
+use super::expression::{Expression, Scope, from_tree};
+use super::yaml::{Entry, Node, NodeKind, Tree};
+
+/// Names every expression may use.
+pub(super) const ROOT_NAMES: [&str; 8] =
+    ["name", "owner", "environment", "platform", "path", "spec", "slo", "values"];
+/// Most values one template may render.
+const MAX_NODES: usize = 50_000;
+/// Deepest use of partials in partials.
+const MAX_PARTIALS: usize = 16;
+
+/// A compiled template.
+#[derive(Debug)]
+pub(super) struct Template {
+    line: usize,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Constant(Tree),
+    Expression(Expression),
+    Text(Vec<Piece>),
+    List(Vec<Template>),
+    Map(Vec<(Vec<Piece>, Template)>),
+    If { condition: Expression, then: Box<Template>, otherwise: Option<Box<Template>> },
+    For { item: String, list: Expression, body: Box<Template> },
+    Use { partial: String, with: Vec<(String, Template)> },
+    Merge(Vec<Template>),
+    Json(Box<Template>),
+}
+
+#[derive(Debug)]
+enum Piece {
+    Literal(String),
+    Expression(Expression),
+}
+
+/// A partial: a template with parameters.
+#[derive(Debug)]
+pub(super) struct Partial {
+    pub(super) parameters: Vec<String>,
+    pub(super) file: String,
+    pub(super) body: Template,
+}
+
+/// Partials by name.
+pub(super) type Partials = BTreeMap<String, Partial>;
+
+/// Compiles the nodes of one file.
+pub(super) struct Compiler<'a> {
+    pub(super) file: &'a str,
+    /// Names in scope.
+    pub(super) names: Vec<String>,
+    /// Parameters of every partial of the path.
+    pub(super) partials: &'a BTreeMap<String, Vec<String>>,
+}
+
+impl<'a> Compiler<'a> {
+    pub(super) fn new(file: &'a str, partials: &'a BTreeMap<String, Vec<String>>) -> Self {
+        Self { file, names: ROOT_NAMES.map(str::to_owned).to_vec(), partials }
+    }
+
+    pub(super) fn compile(&mut self, node: &Node) -> Result<Template, PathError> {
+        let kind = match &node.kind {
+            NodeKind::Text(text) => self.text(text, node.line)?,
+            NodeKind::List(items) => {
+                let items: Vec<_> =
+                    items.iter().map(|item| self.compile(item)).collect::<Result<_, _>>()?;
+                Kind::List(items)
+            }
+            NodeKind::Map(entries) => self.map(entries, node.line)?,
+            _ => Kind::Constant(node.to_tree()),
+        };
+        Ok(Template { line: node.line, kind }.folded())
+    }
+
+    fn text(&self, text: &str, line: usize) -> Result<Kind, PathError> {
+        let mut pieces = self.pieces(text, line)?;
+        Ok(match (pieces.len(), pieces.pop()) {
+            (_, None) => Kind::Constant(Tree::Text(String::new())),
+            (1, Some(Piece::Literal(text))) => Kind::Constant(Tree::Text(text)),
+            (1, Some(Piece::Expression(expression))) => Kind::Expression(expression),
+            (_, Some(last)) => {
+                pieces.push(last);
+                Kind::Text(pieces)
+            }
+        })
+    }
+
+    /// Cuts a string into literals and expressions.
+    fn pieces(&self, text: &str, line: usize) -> Result<Vec<Piece>, PathError> {
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find("${") {
+            if rest[..at].ends_with('$') {
+                literal.push_str(&rest[..at - 1]);
+                literal.push_str("${");
+                rest = &rest[at + 2..];
+                continue;
+            }
+            literal.push_str(&rest[..at]);
+            let body = &rest[at + 2..];
+            let end = expression_end(body).ok_or_else(|| {
+                let fix = "close it with }, or write $${ for a literal ${";
+                self.error(line, "template_syntax", "an expression ${ is not closed", fix)
+            })?;
+            if !literal.is_empty() {
+                pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+            }
+            pieces.push(Piece::Expression(self.expression(&body[..end], line)?));
+            rest = &body[end + 1..];
+        }
+        literal.push_str(rest);
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(literal));
+        }
+        Ok(pieces)
+    }
+
+    fn expression(&self, source: &str, line: usize) -> Result<Expression, PathError> {
+        let expression = Expression::compile(source).map_err(|what| {
+            let message = format!("${{{source}}} is not an expression: {what}");
+            self.error(
+                line,
+                "template_expression",
+                message,
+                "see the expression language in the guide",
+            )
+        })?;
+        if let Some(name) = expression.names().find(|name| !self.names.contains(name)) {
+            let message =
+                format!("${{{}}} uses {name:?}, which is not defined here", source.trim());
+            let fix = format!("use one of: {}", self.names.join(", "));
+            return Err(self.error(line, "template_name", message, fix));
+        }
+        Ok(expression)
+    }
+
+    fn map(&mut self, entries: &[Entry], line: usize) -> Result<Kind, PathError> {
+        let (directives, rest): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| is_directive(&entry.key));
+        if directives.is_empty() {
+            return self.plain_map(&rest);
+        }
+        let mut found = Directives::default();
+        for entry in directives {
+            found.take(self, entry)?;
+        }
+        found.build(self, &rest, line)
+    }
+
+    fn plain_map(&mut self, entries: &[&Entry]) -> Result<Kind, PathError> {
+        let mut out = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let key = entry.key.strip_prefix('$').filter(|key| key.starts_with('$'));
+            let key = self.pieces(key.unwrap_or(&entry.key), entry.line)?;
+            out.push((key, self.compile(&entry.value)?));
+        }
+        Ok(Kind::Map(out))
+    }
+
+    fn error(
+        &self,
+        line: usize,
+        rule: &'static str,
+        message: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> PathError {
+        PathError::new(self.file, line, rule, message, fix)
+    }
+}
+
+fn is_directive(key: &str) -> bool {
+    key.starts_with('$') && !key.starts_with("$$") && !key.starts_with("${")
+}
+
+/// Where the expression ends: at the brace that closes it, outside strings and inner braces.
+fn expression_end(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), '\\') => escaped = true,
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '{') => depth += 1,
+            (None, '}') if depth == 0 => return Some(at),
+            (None, '}') => depth -= 1,
+            (None, _) => {}
+        }
+    }
+    None
+}
+
+/// The `$` keys of one map.
+#[derive(Default)]
+struct Directives<'n> {
+    condition: Option<(&'n Entry, &'n str)>,
+    otherwise: Option<&'n Node>,
+    each: Option<(&'n Entry, &'n str)>,
+    value: Option<&'n Entry>,
+    partial: Option<(&'n Entry, &'n str)>,
+    with: Option<&'n Entry>,
+    merge: Option<&'n Entry>,
+    json: Option<&'n Entry>,
+}
+
+impl<'n> Directives<'n> {
+    fn take(&mut self, compiler: &Compiler<'_>, entry: &'n Entry) -> Result<(), PathError> {
+        match entry.key.as_str() {
+            "$if" => self.condition = Some((entry, string(compiler, entry)?)),
+            "$else" => self.otherwise = Some(&entry.value),
+            "$for" => self.each = Some((entry, string(compiler, entry)?)),
+            "$value" => self.value = Some(entry),
+            "$use" => self.partial = Some((entry, string(compiler, entry)?)),
+            "$with" => self.with = Some(entry),
+            "$merge" => self.merge = Some(entry),
+            "$json" => self.json = Some(entry),
+            other => {
+                let message = format!("{other} is no directive");
+                let fix = "use $if, $else, $for, $value, $use, $with, $merge or $json; write $$ for a key that begins with $";
+                return Err(compiler.error(entry.line, "template_directive", message, fix));
+            }
+        }
+        Ok(())
+    }
+
+    fn build(
+        &self,
+        compiler: &mut Compiler<'_>,
+        rest: &[&Entry],
+        line: usize,
+    ) -> Result<Kind, PathError> {
+        let outer = compiler.names.clone();
+        let each = self.each.map(|(entry, text)| split_for(compiler, entry, text)).transpose()?;
+        if let Some((item, _)) = &each {
+            compiler.names.push(item.clone());
+        }
+        let condition = self
+            .condition
+            .map(|(entry, text)| compiler.expression(text, entry.line))
+            .transpose()?;
+        let mut template = Template { line, kind: self.content(compiler, rest, line)? }.folded();
+        let otherwise = self.otherwise.map(|node| compiler.compile(node)).transpose()?;
+        match condition {
+            Some(condition) => {
+                let (then, otherwise) = (Box::new(template), otherwise.map(Box::new));
+                template = Template { line, kind: Kind::If { condition, then, otherwise } };
+            }
+            None if otherwise.is_some() => {
+                return Err(compiler.error(
+                    line,
+                    "template_directive",
+                    "$else stands without $if",
+                    "add $if",
+                ));
+            }
+            None => {}
+        }
+        compiler.names = outer;
+        Ok(match each {
+            Some((item, list)) => Kind::For { item, list, body: Box::new(template) },
+            None => template.kind,
+        })
+    }
+
+    /// The value that the directives are about.
+    fn content(
+        &self,
+        compiler: &mut Compiler<'_>,
+        rest: &[&Entry],
+        line: usize,
+    ) -> Result<Kind, PathError> {
+        let single = [self.value, self.json].into_iter().flatten().collect::<Vec<_>>();
+        let joined = self.partial.is_some() || self.merge.is_some();
+        if single.len() > 1 || (!single.is_empty() && (joined || !rest.is_empty())) {
+            let message = "$value or $json stands beside other content";
+            return Err(compiler.error(line, "template_directive", message, "keep one of them"));
+        }
+        if self.with.is_some() && self.partial.is_none() {
+            return Err(compiler.error(
+                line,
+                "template_directive",
+                "$with stands without $use",
+                "add $use",
+            ));
+        }
+        if let Some(entry) = self.value {
+            return Ok(compiler.compile(&entry.value)?.kind);
+        }
+        if let Some(entry) = self.json {
+            return Ok(Kind::Json(Box::new(compiler.compile(&entry.value)?)));
+        }
+        let mut parts = Vec::new();
+        if let Some((entry, name)) = self.partial {
+            parts.push(Template { line: entry.line, kind: self.usage(compiler, entry, name)? });
+        }
+        if let Some(entry) = self.merge {
+            let NodeKind::List(items) = &entry.value.kind else {
+                return Err(compiler.error(
+                    entry.line,
+                    "template_directive",
+                    "$merge is not a list",
+                    "give it a list of maps",
+                ));
+            };
+            for item in items {
+                parts.push(compiler.compile(item)?);
+            }
+        }
+        if !rest.is_empty() || parts.is_empty() {
+            parts.push(Template { line, kind: compiler.plain_map(rest)? });
+        }
+        Ok(match (parts.len(), parts.pop()) {
+            (1, Some(only)) => only.kind,
+            (_, last) => {
+                parts.extend(last);
+                Kind::Merge(parts)
+            }
+        })
+    }
+
+    fn usage(
+        &self,
+        compiler: &mut Compiler<'_>,
+        entry: &Entry,
+        name: &str,
+    ) -> Result<Kind, PathError> {
+        let Some(parameters) = compiler.partials.get(name) else {
+            let known = compiler.partials.keys().cloned().collect::<Vec<_>>().join(", ");
+            let message = format!("there is no partial {name:?}");
+            let fix = format!("add partials/{name}.yaml, or use one of: {known}");
+            return Err(compiler.error(entry.line, "template_partial", message, fix));
+        };
+        let mut with = Vec::new();
+        if let Some(given) = self.with {
+            let NodeKind::Map(entries) = &given.value.kind else {
+                return Err(compiler.error(
+                    given.line,
+                    "template_directive",
+                    "$with is not a map",
+                    "give it parameter: value",
+                ));
+            };
+            for given in entries {
+                with.push((given.key.clone(), compiler.compile(&given.value)?));
+            }
+        }
+        let mut names: Vec<_> = with.iter().map(|(name, _)| name.clone()).collect();
+        let mut wanted = parameters.clone();
+        names.sort();
+        wanted.sort();
+        if names != wanted {
+            let message = format!(
+                "the partial {name:?} takes [{}], not [{}]",
+                wanted.join(", "),
+                names.join(", ")
+            );
+            return Err(compiler.error(
+                entry.line,
+                "template_partial",
+                message,
+                "give $with exactly these",
+            ));
+        }
+        Ok(Kind::Use { partial: name.to_owned(), with })
+    }
+}
+
+fn string<'n>(compiler: &Compiler<'_>, entry: &'n Entry) -> Result<&'n str, PathError> {
+    match &entry.value.kind {
+        NodeKind::Text(text) => Ok(text),
+        _ => {
+            let message = format!("{} takes a string, this is {}", entry.key, entry.value.kind());
+            Err(compiler.error(entry.line, "template_directive", message, "put it in quotes"))
+        }
+    }
+}
+
+fn split_for(
+    compiler: &Compiler<'_>,
+    entry: &Entry,
+    text: &str,
+) -> Result<(String, Expression), PathError> {
+    let (item, list) = text.split_once(" in ").unwrap_or((text, ""));
+    let item = item.trim();
+    let is_name = item.starts_with(|c: char| c.is_ascii_lowercase())
+        && item.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !is_name || list.trim().is_empty() {
+        let message = format!("$for: {text:?} is not of the form \"item in list\"");
+        return Err(compiler.error(
+            entry.line,
+            "template_directive",
+            message,
+            "write $for: \"port in spec.ports\"",
+        ));
+    }
+    Ok((item.to_owned(), compiler.expression(list, entry.line)?))
+}
+
+impl Template {
+    /// Constants all the way down become one constant.
+    fn folded(self) -> Self {
+        let kind = match self.kind {
+            Kind::List(items) if items.iter().all(Self::is_constant) => {
+                Kind::Constant(Tree::List(items.into_iter().filter_map(Self::constant).collect()))
+            }
+            Kind::Map(entries)
+                if entries.iter().all(|(key, value)| {
+                    matches!(key.as_slice(), [Piece::Literal(_)]) && value.is_constant()
+                }) =>
+            {
+                let pairs = entries.into_iter().filter_map(|(mut key, value)| {
+                    let Some(Piece::Literal(key)) = key.pop() else { return None };
+                    Some((key, value.constant()?))
+                });
+                Kind::Constant(Tree::Map(pairs.collect()))
+            }
+            other => other,
+        };
+        Self { line: self.line, kind }
+    }
+
+    const fn is_constant(&self) -> bool {
+        matches!(self.kind, Kind::Constant(_))
+    }
+
+    fn constant(self) -> Option<Tree> {
+        match self.kind {
+            Kind::Constant(tree) => Some(tree),
+            _ => None,
+        }
+    }
+
+    /// Renders every value the template yields: none, one, or as many as a loop at its top has items.
+    pub(super) fn render(
+        &self,
+        renderer: &mut Renderer<'_>,
+        scope: &Scope,
+    ) -> Result<Vec<Tree>, PathError> {
+        renderer.spend(self.line)?;
+        let one = |tree| Ok(vec![tree]);
+        match &self.kind {
+            Kind::Constant(tree) => one(tree.clone()),
+            Kind::Expression(expression) => {
+                one(expression.tree(scope).map_err(|what| renderer.failed(self.line, what))?)
+            }
+            Kind::Text(pieces) => one(Tree::Text(renderer.text(pieces, scope, self.line)?)),
+            Kind::List(items) => {
+                let mut out = Vec::new();
+                for item in items {
+                    out.extend(item.render(renderer, scope)?);
+                }
+                one(Tree::List(out))
+            }
+            Kind::Map(entries) => one(Tree::Map(renderer.map(entries, scope)?)),
+            Kind::If { condition, then, otherwise } => {
+                let holds =
+                    condition.holds(scope).map_err(|what| renderer.failed(self.line, what))?;
+                match (holds, otherwise) {
+                    (true, _) => then.render(renderer, scope),
+                    (false, Some(otherwise)) => otherwise.render(renderer, scope),
+                    (false, None) => Ok(Vec::new()),
+                }
+            }
+            Kind::For { item, list, body } => renderer.repeat(item, list, body, scope, self.line),
+            Kind::Use { partial, with } => renderer.partial(partial, with, scope, self.line),
+            Kind::Merge(parts) => one(renderer.merge(parts, scope, self.line)?),
+            Kind::Json(body) => one(Tree::Text(renderer.single(body, scope)?.to_json_text())),
+        }
+    }
+
+    /// Whether a missing value leaves its key out (a condition), or a loop makes a list of it.
+    const fn is_loop(&self) -> bool {
+        matches!(self.kind, Kind::For { .. })
+    }
+}
+
+/// One rendering of one file.
+pub(super) struct Renderer<'a> {
+    file: &'a str,
+    partials: &'a Partials,
+    nodes: usize,
+    depth: usize,
+}
+
+impl<'a> Renderer<'a> {
+    pub(super) const fn new(file: &'a str, partials: &'a Partials) -> Self {
+        Self { file, partials, nodes: MAX_NODES, depth: 0 }
+    }
+
+    fn spend(&mut self, line: usize) -> Result<(), PathError> {
+        self.nodes = self.nodes.checked_sub(1).ok_or_else(|| {
+            PathError::new(
+                self.file,
+                line,
+                "template_size",
+                "the template renders too much",
+                "render less",
+            )
+        })?;
+        Ok(())
+    }
+
+    fn failed(&self, line: usize, what: String) -> PathError {
+        PathError::new(
+            self.file,
+            line,
+            "template_value",
+            what,
+            "correct the expression, or test for the case with $if",
+        )
+    }
+
+    /// The one value a template must yield.
+    pub(super) fn single(&mut self, template: &Template, scope: &Scope) -> Result<Tree, PathError> {
+        let mut values = template.render(self, scope)?;
+        if template.is_loop() {
+            return Ok(Tree::List(values));
+        }
+        match (values.len(), values.pop()) {
+            (1, Some(value)) => Ok(value),
+            _ => Err(self.failed(template.line, "there is no value here".to_owned())),
+        }
+    }
+
+    fn text(&self, pieces: &[Piece], scope: &Scope, line: usize) -> Result<String, PathError> {
+        let mut out = String::new();
+        for piece in pieces {
+            match piece {
+                Piece::Literal(text) => out.push_str(text),
+                Piece::Expression(expression) => {
+                    let tree = expression.tree(scope).map_err(|what| self.failed(line, what))?;
+                    push_text(&mut out, &tree).map_err(|()| {
+                        let what = format!(
+                            "{expression:?} is {}, which has no place inside a string",
+                            tree.kind()
+                        );
+                        self.failed(line, what)
+                    })?;
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn map(
+        &mut self,
+        entries: &[(Vec<Piece>, Template)],
+        scope: &Scope,
+    ) -> Result<Vec<(String, Tree)>, PathError> {
+        let mut out: Vec<(String, Tree)> = Vec::with_capacity(entries.len());
+        for (key, value) in entries {
+            let key = self.text(key, scope, value.line)?;
+            let mut values = value.render(self, scope)?;
+            let tree = match (value.is_loop(), values.pop()) {
+                (true, last) => {
+                    values.extend(last);
+                    Tree::List(values)
+                }
+                (false, Some(tree)) => tree,
+                (false, None) => continue,
+            };
+            if out.iter().any(|(name, _)| *name == key) {
+                return Err(self.twice(&key, value.line));
+            }
+            out.push((key, tree));
+        }
+        Ok(out)
+    }
+
+    fn twice(&self, key: &str, line: usize) -> PathError {
+        let message = format!("the key {key:?} comes out twice");
+        PathError::new(
+            self.file,
+            line,
+            "template_duplicate_key",
+            message,
+            "make the keys differ for every input",
+        )
+    }
+
+    fn repeat(
+        &mut self,
+        item: &str,
+        list: &Expression,
+        body: &Template,
+        scope: &Scope,
+        line: usize,
+    ) -> Result<Vec<Tree>, PathError> {
+        let Tree::List(items) = list.tree(scope).map_err(|what| self.failed(line, what))? else {
+            return Err(self.failed(line, format!("{list:?} is not a list")));
+        };
+        let mut out = Vec::new();
+        for value in items {
+            out.extend(body.render(self, &scope.with(item, from_tree(&value)))?);
+        }
+        Ok(out)
+    }
+
+    fn partial(
+        &mut self,
+        name: &str,
+        with: &[(String, Template)],
+        scope: &Scope,
+        line: usize,
+    ) -> Result<Vec<Tree>, PathError> {
+        let partials = self.partials;
+        let Some(partial) = partials.get(name).filter(|_| self.depth < MAX_PARTIALS) else {
+            let message = format!("the partial {name:?} uses itself too deeply");
+            return Err(PathError::new(
+                self.file,
+                line,
+                "template_partial",
+                message,
+                "break the circle",
+            ));
+        };
+        let mut inner = scope.clone();
+        for (parameter, template) in with {
+            let value = self.single(template, scope)?;
+            inner.set(parameter, from_tree(&value));
+        }
+        let outer = std::mem::replace(&mut self.file, &partial.file);
+        self.depth += 1;
+        let values = partial.body.render(self, &inner);
+        self.depth -= 1;
+        self.file = outer;
+        values
+    }
+
+    fn merge(&mut self, parts: &[Template], scope: &Scope, line: usize) -> Result<Tree, PathError> {
+        let mut out: Vec<(String, Tree)> = Vec::new();
+        for part in parts {
+            for value in part.render(self, scope)? {
+                let Tree::Map(entries) = value else {
+                    return Err(
+                        self.failed(part.line, format!("{} cannot join a map", value.kind()))
+                    );
+                };
+                for (key, value) in entries {
+                    if out.iter().any(|(name, _)| *name == key) {
+                        return Err(self.twice(&key, line));
+                    }
+                    out.push((key, value));
+                }
+            }
+        }
+        Ok(Tree::Map(out))
+    }
+}
+
+fn push_text(out: &mut String, tree: &Tree) -> Result<(), ()> {
+    match tree {
+        Tree::Text(text) => out.push_str(text),
+        Tree::Int(value) => out.push_str(&value.to_string()),
+        Tree::Float(value) => out.push_str(&value.to_string()),
+        Tree::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Tree::Null | Tree::List(_) | Tree::Map(_) => return Err(()),
+    }
+    Ok(())
+}
