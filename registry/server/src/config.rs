@@ -5,6 +5,7 @@
 //! A change takes effect at the next start.
 
 mod environment;
+mod facts;
 mod load;
 mod namespace;
 mod secret;

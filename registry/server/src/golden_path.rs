@@ -1,7 +1,35 @@
-//! placeholder
+//! Golden paths: read from an archive, checked, and rendered into the files of a GitOps repository.
+//!
+//! Pure: no clock, randomness, network or files; everything it may know is in its arguments. Knows nothing of HTTP,
+//! SQL, git or who is allowed to do what.
+//!
+//! - [`path`]: reads `golden-path.yaml` and everything beside it; [`manifest`], [`inputs`], [`template`],
+//!   [`expression`], [`skeleton`] are its parts
+//! - [`render`]: inputs in, files out; [`slo`], [`layout`] and [`check`] are its parts
+//! - [`yaml`], [`decimal`]: documents and numbers without surprises
+
+mod check;
 mod decimal;
 mod error;
 mod expression;
+mod inputs;
+mod layout;
+mod manifest;
+mod path;
+mod render;
+mod skeleton;
+mod slo;
 mod template;
 mod yaml;
+
 pub use error::{PathError, PathErrors};
+pub use layout::{
+    Files, MACHINE_FILE, RenderedObject, directory, hex_sha256, is_machine_file, rendered_sha256,
+    rendered_sha256_of_digests,
+};
+pub use manifest::{Control, MANIFEST, Manifest, Support};
+pub use path::GoldenPath;
+pub use render::{RenderError, RenderRequest, Rendered};
+
+#[cfg(test)]
+mod tests;

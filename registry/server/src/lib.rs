@@ -9,6 +9,7 @@
 //! - [`routes`]: the HTTP edge; [`extract`] and [`error`] are its two halves
 //! - [`ops`]: what the service does; [`store`]: the only SQL; [`blobs`]: the only object paths
 //! - [`drivers`]: the only modules that touch the world outside; [`auth`]: who asks; [`model`]: pure rules
+//! - [`golden_path`]: reads golden paths and renders them; [`policy`]: judges requests. Both pure, beside [`model`]
 //! - [`openpgp`]: signatures of provider releases
 //! - [`cli`]: the commands
 
@@ -27,6 +28,7 @@ pub mod id;
 pub mod model;
 pub mod openpgp;
 pub mod ops;
+pub mod policy;
 pub mod request_id;
 pub mod router;
 pub mod routes;

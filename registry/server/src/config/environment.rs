@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Config;
+pub use crate::model::environment::Tier;
 
 /// `[[environment]]`: a place where resources may live.
 ///
@@ -43,29 +44,6 @@ pub struct Environment {
     /// Labels on every rendered object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-}
-
-/// How careful policy is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tier {
-    /// Real users.
-    Production,
-    /// Like production, without real users.
-    Staging,
-    /// Anything goes.
-    Development,
-}
-
-impl Tier {
-    /// The word in configuration, labels and policy.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Production => "production",
-            Self::Staging => "staging",
-            Self::Development => "development",
-        }
-    }
 }
 
 /// Cluster and namespace; exactly one of `name` and `server`.

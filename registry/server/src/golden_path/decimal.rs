@@ -4,7 +4,7 @@ use std::fmt;
 
 /// `units × 10^-scale`, without trailing zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decimal {
+pub(crate) struct Decimal {
     units: i128,
     scale: u32,
 }
@@ -13,7 +13,7 @@ impl Decimal {
     /// Most digits after the point that are read.
     const MAX_SCALE: u32 = 9;
 
-    pub const fn new(units: i128, scale: u32) -> Self {
+    pub(crate) const fn new(units: i128, scale: u32) -> Self {
         let mut value = Self { units, scale };
         while value.scale > 0 && value.units % 10 == 0 {
             value.units /= 10;
@@ -22,12 +22,12 @@ impl Decimal {
         value
     }
 
-    pub const fn whole(units: i128) -> Self {
+    pub(crate) const fn whole(units: i128) -> Self {
         Self { units, scale: 0 }
     }
 
     /// Reads plain decimal notation with at most nine digits on either side of the point.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (sign, digits) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
         let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
         let all_digits =
@@ -42,30 +42,30 @@ impl Decimal {
     }
 
     /// The decimal that a float was most likely written as: its shortest notation.
-    pub fn from_float(value: f64) -> Option<Self> {
+    pub(crate) fn from_float(value: f64) -> Option<Self> {
         value.is_finite().then(|| format!("{value}")).and_then(|text| Self::parse(&text))
     }
 
-    pub const fn digits_after_point(self) -> u32 {
+    pub(crate) const fn digits_after_point(self) -> u32 {
         self.scale
     }
 
     /// Moves the point to the left.
-    pub const fn shifted(self, places: u32) -> Self {
+    pub(crate) const fn shifted(self, places: u32) -> Self {
         Self::new(self.units, self.scale + places)
     }
 
-    pub fn times(self, other: Self) -> Self {
+    pub(crate) fn times(self, other: Self) -> Self {
         Self::new(self.units.saturating_mul(other.units), self.scale + other.scale)
     }
 
-    pub fn minus(self, other: Self) -> Self {
+    pub(crate) fn minus(self, other: Self) -> Self {
         let scale = self.scale.max(other.scale);
         let raised = |value: Self| value.units.saturating_mul(10_i128.pow(scale - value.scale));
         Self::new(raised(self) - raised(other), scale)
     }
 
-    pub fn is_less_than(self, other: Self) -> bool {
+    pub(crate) fn is_less_than(self, other: Self) -> bool {
         self.minus(other).units < 0
     }
 }

@@ -144,7 +144,7 @@ impl Scope {
     }
 
     pub(super) fn root(&self) -> Value {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()
+        Value::from_pairs(self.0.iter().map(|(name, value)| (name.as_str(), value.clone())))
     }
 }
 

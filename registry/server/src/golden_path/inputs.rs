@@ -48,7 +48,12 @@ impl Inputs {
                 .with_draft(jsonschema::Draft::Draft202012)
                 .with_pattern_options(PatternOptions::regex())
                 .build(&merged)
-                .map_err(|cause| wrong(&format!("the inputs are no JSON Schema for {tier}: {cause}"), "correct the keyword at that place"))?;
+                .map_err(|cause| {
+                    wrong(
+                        &format!("the inputs are no JSON Schema for {tier}: {cause}"),
+                        "correct the keyword at that place",
+                    )
+                })?;
             let inputs = TierInputs { validator, schema: merged };
             inputs.check_defaults(tier)?;
             tiers.insert(tier, inputs);
@@ -58,14 +63,21 @@ impl Inputs {
 
     /// Fills in defaults and checks; pointers begin with `/spec`. What `unknown` names (pointers from the root of the
     /// request), and what a missing part of it would violate, is left alone.
-    pub(super) fn fill(&self, tier: Tier, spec: &Value, unknown: &[String]) -> Result<Value, Vec<FieldError>> {
+    pub(super) fn fill(
+        &self,
+        tier: Tier,
+        spec: &Value,
+        unknown: &[String],
+    ) -> Result<Value, Vec<FieldError>> {
         let Some(inputs) = self.0.get(&tier) else {
             return Ok(spec.clone());
         };
         let mut errors = Vec::new();
         let mut filled = spec.clone();
         inputs.complete(&inputs.schema, &mut filled, "/spec", unknown, &mut errors);
-        let is_reported = |error: &FieldError| errors.iter().any(|known: &FieldError| known.pointer == error.pointer);
+        let is_reported = |error: &FieldError| {
+            errors.iter().any(|known: &FieldError| known.pointer == error.pointer)
+        };
         let more: Vec<_> = inputs
             .validator
             .iter_errors(&filled)
@@ -90,7 +102,14 @@ fn touches_unknown(error: &FieldError, unknown: &[String]) -> bool {
 
 impl TierInputs {
     /// Sets defaults and refuses values for locked properties.
-    fn complete(&self, schema: &Value, value: &mut Value, pointer: &str, unknown: &[String], errors: &mut Vec<FieldError>) {
+    fn complete(
+        &self,
+        schema: &Value,
+        value: &mut Value,
+        pointer: &str,
+        unknown: &[String],
+        errors: &mut Vec<FieldError>,
+    ) {
         let (Some(properties), Some(object)) =
             (schema.get("properties").and_then(Value::as_object), value.as_object_mut())
         else {
@@ -129,14 +148,20 @@ impl TierInputs {
             let checked = jsonschema::options()
                 .with_pattern_options(PatternOptions::regex())
                 .build(property)
-                .map_or_else(|cause| Some(cause.to_string()), |validator| {
-                    validator.iter_errors(default).next().map(|error| error.to_string())
-                });
+                .map_or_else(
+                    |cause| Some(cause.to_string()),
+                    |validator| {
+                        validator.iter_errors(default).next().map(|error| error.to_string())
+                    },
+                );
             if let Some(what) = checked {
-                problem.get_or_insert(format!("the default of {pointer} is not valid in {tier}: {what}"));
+                problem.get_or_insert(format!(
+                    "the default of {pointer} is not valid in {tier}: {what}"
+                ));
             }
         });
-        problem.map_or(Ok(()), |what| Err(wrong(&what, "give a default that its own schema accepts")))
+        problem
+            .map_or(Ok(()), |what| Err(wrong(&what, "give a default that its own schema accepts")))
     }
 
     fn explain(&self, error: &ValidationError<'_>) -> Vec<FieldError> {
@@ -150,27 +175,45 @@ impl TierInputs {
         match error.kind() {
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
-                one(format!("{base}/{}", escape(name)), format!("{name} is missing"), Some(format!("set {name}")))
+                one(
+                    format!("{base}/{}", escape(name)),
+                    format!("{name} is missing"),
+                    Some(format!("set {name}")),
+                )
             }
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 let known = property.and_then(|p| p.get("properties")).and_then(Value::as_object);
-                let known = known.map(|map| map.keys().cloned().collect::<Vec<_>>().join(", ")).unwrap_or_default();
-                let advice = if known.is_empty() { "remove it".to_owned() } else { format!("remove it, or use one of: {known}") };
+                let known = known
+                    .map(|map| map.keys().cloned().collect::<Vec<_>>().join(", "))
+                    .unwrap_or_default();
+                let advice = if known.is_empty() {
+                    "remove it".to_owned()
+                } else {
+                    format!("remove it, or use one of: {known}")
+                };
                 let unexpected = unexpected.iter().take(MAX_ERRORS);
-                unexpected.map(|name| FieldError {
-                    pointer: format!("{base}/{}", escape(name)),
-                    detail: format!("this path takes no {name:?}"),
-                    rule: "unknown_input".to_owned(),
-                    fix: Some(advice.clone()),
-                }).collect()
+                unexpected
+                    .map(|name| FieldError {
+                        pointer: format!("{base}/{}", escape(name)),
+                        detail: format!("this path takes no {name:?}"),
+                        rule: "unknown_input".to_owned(),
+                        fix: Some(advice.clone()),
+                    })
+                    .collect()
             }
             ValidationErrorKind::Enum { options } => {
                 let words: Vec<_> = options.as_array().into_iter().flatten().map(plain).collect();
-                one(base, format!("{} is not offered", shown(error.instance())), Some(format!("use one of: {}", words.join(", "))))
+                one(
+                    base,
+                    format!("{} is not offered", shown(error.instance())),
+                    Some(format!("use one of: {}", words.join(", "))),
+                )
             }
-            ValidationErrorKind::Pattern { pattern } => {
-                one(base, format!("{} does not have the form {pattern}", shown(error.instance())), None)
-            }
+            ValidationErrorKind::Pattern { pattern } => one(
+                base,
+                format!("{} does not have the form {pattern}", shown(error.instance())),
+                None,
+            ),
             _ => one(base, clip(&error.to_string()), None),
         }
     }
@@ -198,7 +241,11 @@ fn shown(value: &Value) -> String {
 }
 
 fn clip(text: &str) -> String {
-    if text.chars().count() <= 200 { text.to_owned() } else { text.chars().take(200).chain(['…']).collect() }
+    if text.chars().count() <= 200 {
+        text.to_owned()
+    } else {
+        text.chars().take(200).chain(['…']).collect()
+    }
 }
 
 fn is_locked(property: &Value) -> bool {
@@ -217,8 +264,14 @@ fn wrong(what: &str, fix: &str) -> PathError {
 fn refuse_references(schema: &Value) -> Result<(), PathError> {
     match schema {
         Value::Object(map) => {
-            if let Some(key) = ["$ref", "$dynamicRef", "$id", "$schema"].into_iter().find(|key| map.contains_key(*key)) {
-                return Err(wrong(&format!("the inputs use {key}"), "write the schema out; it is JSON Schema 2020-12"));
+            if let Some(key) = ["$ref", "$dynamicRef", "$id", "$schema"]
+                .into_iter()
+                .find(|key| map.contains_key(*key))
+            {
+                return Err(wrong(
+                    &format!("the inputs use {key}"),
+                    "write the schema out; it is JSON Schema 2020-12",
+                ));
             }
             map.values().try_for_each(refuse_references)
         }
@@ -243,14 +296,22 @@ fn overlay(schema: &mut Value, tier: Tier, pointer: &str) -> Result<(), PathErro
     Ok(())
 }
 
-fn apply(map: &mut Map<String, Value>, annotation: &Value, tier: Tier, pointer: &str) -> Result<(), PathError> {
+fn apply(
+    map: &mut Map<String, Value>,
+    annotation: &Value,
+    tier: Tier,
+    pointer: &str,
+) -> Result<(), PathError> {
     let at = format!("x-idp of {pointer}");
     let Some(annotation) = annotation.as_object() else {
         return Err(wrong(&format!("{at} is not a map"), "give it mode, default, fix or tiers"));
     };
     for key in annotation.keys() {
         if !matches!(key.as_str(), "mode" | "default" | "fix" | "tiers") {
-            return Err(wrong(&format!("{at} has an unknown key {key:?}"), "use mode, default, fix or tiers"));
+            return Err(wrong(
+                &format!("{at} has an unknown key {key:?}"),
+                "use mode, default, fix or tiers",
+            ));
         }
     }
     let mode = annotation.get("mode").and_then(Value::as_str).unwrap_or_default();
@@ -262,19 +323,26 @@ fn apply(map: &mut Map<String, Value>, annotation: &Value, tier: Tier, pointer: 
     }
     let no_tiers = Map::new();
     let tiers = annotation.get("tiers").map_or(Some(&no_tiers), Value::as_object);
-    let tiers = tiers.ok_or_else(|| wrong(&format!("tiers in {at} is not a map"), "give it tier: {keywords}"))?;
+    let tiers = tiers
+        .ok_or_else(|| wrong(&format!("tiers in {at} is not a map"), "give it tier: {keywords}"))?;
     if let Some(unknown) = tiers.keys().find(|word| Tier::from_word(word).is_none()) {
         let words = Tier::ALL.map(Tier::as_str).join(", ");
-        return Err(wrong(&format!("{at} names an unknown tier {unknown:?}"), &format!("use {words}")));
+        return Err(wrong(
+            &format!("{at} names an unknown tier {unknown:?}"),
+            &format!("use {words}"),
+        ));
     }
     if let Some(keywords) = tiers.get(tier.as_str()) {
-        let keywords = keywords
-            .as_object()
-            .ok_or_else(|| wrong(&format!("{tier} in {at} is not a map"), "give it schema keywords"))?;
+        let keywords = keywords.as_object().ok_or_else(|| {
+            wrong(&format!("{tier} in {at} is not a map"), "give it schema keywords")
+        })?;
         map.extend(keywords.clone());
     }
     if mode == "locked" && !map.contains_key("default") {
-        return Err(wrong(&format!("{at} is locked without a default"), "say what it is locked to"));
+        return Err(wrong(
+            &format!("{at} is locked without a default"),
+            "say what it is locked to",
+        ));
     }
     Ok(())
 }
@@ -330,7 +398,10 @@ mod tests {
         let production = inputs().fill(Tier::Production, &spec, &[]).unwrap();
         let staging = inputs().fill(Tier::Staging, &spec, &[]).unwrap();
 
-        assert_eq!(production, json!({"image": "a", "port": 8080, "language": "nodejs", "replicas": {"min": 3}}));
+        assert_eq!(
+            production,
+            json!({"image": "a", "port": 8080, "language": "nodejs", "replicas": {"min": 3}})
+        );
         assert_eq!(staging["replicas"]["min"], 1);
     }
 
@@ -339,7 +410,10 @@ mod tests {
         let spec = json!({"image": "a", "port": 8080, "replicas": {"min": 1}});
 
         assert!(inputs().fill(Tier::Staging, &spec, &[]).is_ok());
-        assert_eq!(refused(Tier::Production, &spec), [("/spec/replicas/min".to_owned(), "minimum".to_owned())]);
+        assert_eq!(
+            refused(Tier::Production, &spec),
+            [("/spec/replicas/min".to_owned(), "minimum".to_owned())]
+        );
     }
 
     #[test]
@@ -347,12 +421,16 @@ mod tests {
         let with = |language: &str| json!({"image": "a", "port": 8080, "language": language});
 
         assert!(inputs().fill(Tier::Staging, &with("nodejs"), &[]).is_ok());
-        assert_eq!(refused(Tier::Staging, &with("cobol")), [("/spec/language".to_owned(), "locked".to_owned())]);
+        assert_eq!(
+            refused(Tier::Staging, &with("cobol")),
+            [("/spec/language".to_owned(), "locked".to_owned())]
+        );
     }
 
     #[test]
     fn every_error_points_at_its_property_and_says_what_to_do() {
-        let errors = inputs().fill(Tier::Staging, &json!({"port": "x", "a/b": 1}), &[]).unwrap_err();
+        let errors =
+            inputs().fill(Tier::Staging, &json!({"port": "x", "a/b": 1}), &[]).unwrap_err();
 
         let mut pointers: Vec<_> = errors.iter().map(|e| e.pointer.as_str()).collect();
         pointers.sort_unstable();

@@ -102,11 +102,17 @@ pub(super) fn parse(node: &Node) -> Result<Parsed, PathError> {
     let cost = map.optional("cost").map(cost).transpose()?;
     let buckets = map.optional("slo").map(buckets).transpose()?;
     map.finish()?;
-    let manifest = Manifest { kind, version, title, description, support, inputs, controls, partials };
+    let manifest =
+        Manifest { kind, version, title, description, support, inputs, controls, partials };
     Ok(Parsed { manifest, values: values.unwrap_or_default(), outputs, cost, buckets })
 }
 
-fn error(line: usize, rule: &'static str, message: impl Into<String>, fix: impl Into<String>) -> PathError {
+fn error(
+    line: usize,
+    rule: &'static str,
+    message: impl Into<String>,
+    fix: impl Into<String>,
+) -> PathError {
     PathError::new(MANIFEST, line, rule, message, fix)
 }
 
@@ -124,7 +130,8 @@ impl<'n> Fields<'n> {
             let message = format!("{what} is {}, not a map", node.kind());
             return Err(error(node.line, "manifest_type", message, "write key: value"));
         };
-        let left = entries.iter().map(|entry| (entry.key.as_str(), entry.line, &entry.value)).collect();
+        let left =
+            entries.iter().map(|entry| (entry.key.as_str(), entry.line, &entry.value)).collect();
         Ok(Self { what, line: node.line, left, known: Vec::new() })
     }
 
@@ -159,7 +166,12 @@ fn text(node: &Node, what: &str) -> Result<String, PathError> {
         NodeKind::Text(text) if !text.trim().is_empty() => Ok(text.trim().to_owned()),
         _ => {
             let message = format!("{what} is {}, not a string with content", node.kind());
-            Err(error(node.line, "manifest_type", message, "write a string, in quotes where in doubt"))
+            Err(error(
+                node.line,
+                "manifest_type",
+                message,
+                "write a string, in quotes where in doubt",
+            ))
         }
     }
 }
@@ -193,7 +205,12 @@ fn version(node: &Node) -> Result<Version, PathError> {
     let text = text(node, "version")?;
     Version::parse(&text).map_err(|cause| {
         let message = format!("{text:?} is no version: {cause}");
-        error(node.line, "manifest_version", message, "write a semantic version such as 1.2.0, in quotes")
+        error(
+            node.line,
+            "manifest_version",
+            message,
+            "write a semantic version such as 1.2.0, in quotes",
+        )
     })
 }
 
@@ -205,7 +222,12 @@ fn support(node: &Node) -> Result<Support, PathError> {
     map.finish()?;
     if !matches!(tier.as_str(), "supported" | "beta" | "experimental") {
         let message = format!("{tier:?} is no support tier");
-        return Err(error(tier_node.line, "manifest_support", message, "use supported, beta or experimental"));
+        return Err(error(
+            tier_node.line,
+            "manifest_support",
+            message,
+            "use supported, beta or experimental",
+        ));
     }
     Ok(Support { tier, owner })
 }
@@ -222,15 +244,26 @@ fn controls(node: &Node) -> Result<Vec<Control>, PathError> {
 }
 
 fn partials(node: &Node) -> Result<Vec<String>, PathError> {
-    list(node, "partials")?.iter().map(|node| {
-        let name = text(node, "a partial")?;
-        if name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_') {
-            Ok(name)
-        } else {
-            let message = format!("{name:?} is no name of a partial");
-            Err(error(node.line, "manifest_partial", message, "use lower-case letters, digits and dashes"))
-        }
-    }).collect()
+    list(node, "partials")?
+        .iter()
+        .map(|node| {
+            let name = text(node, "a partial")?;
+            if name
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+            {
+                Ok(name)
+            } else {
+                let message = format!("{name:?} is no name of a partial");
+                Err(error(
+                    node.line,
+                    "manifest_partial",
+                    message,
+                    "use lower-case letters, digits and dashes",
+                ))
+            }
+        })
+        .collect()
 }
 
 fn cost(node: &Node) -> Result<CostTable, PathError> {
@@ -239,7 +272,12 @@ fn cost(node: &Node) -> Result<CostTable, PathError> {
     let currency = text(currency_node, "cost.currency")?;
     if currency.len() != 3 || !currency.bytes().all(|b| b.is_ascii_uppercase()) {
         let message = format!("{currency:?} is no currency code");
-        return Err(error(currency_node.line, "manifest_cost", message, "use ISO 4217, such as USD"));
+        return Err(error(
+            currency_node.line,
+            "manifest_cost",
+            message,
+            "use ISO 4217, such as USD",
+        ));
     }
     let monthly = entries(map.required("monthly")?, "cost.monthly")?
         .into_iter()
@@ -258,7 +296,12 @@ fn price(node: &Node) -> Result<f64, PathError> {
     match node.kind {
         NodeKind::Int(value) if value >= 0 => Ok(value as f64),
         NodeKind::Float(value) if value >= 0.0 => Ok(value),
-        _ => Err(error(node.line, "manifest_cost", "this is no price", "write a number such as 9.50")),
+        _ => Err(error(
+            node.line,
+            "manifest_cost",
+            "this is no price",
+            "write a number such as 9.50",
+        )),
     }
 }
 
@@ -266,13 +309,15 @@ fn buckets(node: &Node) -> Result<Vec<Decimal>, PathError> {
     let mut map = Fields::new(node, "slo")?;
     let list = list(map.required("latency_buckets")?, "slo.latency_buckets")?;
     map.finish()?;
-    list.iter().map(|node| {
-        let written = text(node, "a bucket")?;
-        slo::seconds(&written).ok_or_else(|| {
-            let message = format!("{written:?} is no duration");
-            error(node.line, "manifest_slo", message, "write it like 250ms or 2.5s")
+    list.iter()
+        .map(|node| {
+            let written = text(node, "a bucket")?;
+            slo::seconds(&written).ok_or_else(|| {
+                let message = format!("{written:?} is no duration");
+                error(node.line, "manifest_slo", message, "write it like 250ms or 2.5s")
+            })
         })
-    }).collect()
+        .collect()
 }
 
 #[cfg(test)]
@@ -283,15 +328,21 @@ mod tests {
     const SMALL: &str = "format: 1\nkind: service\nversion: \"1.0.0\"\ntitle: T\ndescription: D\nsupport: {tier: beta, owner: platform}\ninputs: {type: object}\noutputs: {catalog_ref: x}\n";
 
     fn rule(text: &str) -> (&'static str, usize) {
-        let error = read(MANIFEST, text.as_bytes()).and_then(|node| parse(&node)).map(|_| ()).unwrap_err();
+        let error =
+            read(MANIFEST, text.as_bytes()).and_then(|node| parse(&node)).map(|_| ()).unwrap_err();
         (error.rule, error.line)
     }
 
     #[test]
     fn a_small_manifest_is_read() {
-        let parsed = parse(&read(MANIFEST, SMALL.as_bytes()).unwrap()).map(|p| p.manifest).unwrap_or_else(|e| panic!("{e}"));
+        let parsed = parse(&read(MANIFEST, SMALL.as_bytes()).unwrap())
+            .map(|p| p.manifest)
+            .unwrap_or_else(|e| panic!("{e}"));
 
-        assert_eq!((parsed.version.to_string().as_str(), parsed.support.tier.as_str()), ("1.0.0", "beta"));
+        assert_eq!(
+            (parsed.version.to_string().as_str(), parsed.support.tier.as_str()),
+            ("1.0.0", "beta")
+        );
     }
 
     #[test]

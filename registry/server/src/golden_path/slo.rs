@@ -50,16 +50,27 @@ pub(super) fn objectives(
 ) -> Result<Objectives, Vec<FieldError>> {
     let mut errors = Vec::new();
     if slo.availability.is_none() && slo.latency.is_none() {
-        errors.push(refuse("", "slo_empty", "it promises nothing".to_owned(), "set availability, latency or both"));
+        errors.push(refuse(
+            "",
+            "slo_empty",
+            "it promises nothing".to_owned(),
+            "set availability, latency or both",
+        ));
     }
     if prometheus.retention_days < ALERT_DAYS {
         let detail = format!(
             "the environment's Prometheus keeps samples for {} days; the alerts look back {ALERT_DAYS} days",
             prometheus.retention_days
         );
-        errors.push(refuse("", "slo_retention", detail, "raise the retention to 30 days, or leave slo out"));
+        errors.push(refuse(
+            "",
+            "slo_retention",
+            detail,
+            "raise the retention to 30 days, or leave slo out",
+        ));
     }
-    let availability = slo.availability.map(|target| objective("/availability", target, &mut errors));
+    let availability =
+        slo.availability.map(|target| objective("/availability", target, &mut errors));
     let latency = slo.latency.as_ref().map(|latency| {
         let threshold = bucket(latency, buckets, &mut errors);
         (objective("/latency/target", latency.target, &mut errors), threshold)
@@ -67,7 +78,8 @@ pub(super) fn objectives(
     if !errors.is_empty() {
         return Err(errors);
     }
-    let availability = availability.flatten().map_or(Tree::Null, |target| Tree::Map(numbers(target)));
+    let availability =
+        availability.flatten().map_or(Tree::Null, |target| Tree::Map(numbers(target)));
     let latency = match latency {
         Some((Some(target), Some(threshold))) => {
             let mut entries = numbers(target);
@@ -112,7 +124,9 @@ fn objective(pointer: &str, target: f64, errors: &mut Vec<FieldError>) -> Option
         return None;
     };
     if !percent.is_less_than(Decimal::whole(100)) {
-        let detail = format!("a target of {percent} leaves no error budget, so its alerts would always fire");
+        let detail = format!(
+            "a target of {percent} leaves no error budget, so its alerts would always fire"
+        );
         errors.push(refuse(pointer, "slo_target", detail, "promise less than 100, such as 99.9"));
         return None;
     }
@@ -123,7 +137,12 @@ fn objective(pointer: &str, target: f64, errors: &mut Vec<FieldError>) -> Option
              ratio cannot exceed 1: it could never fire",
             budget(percent)
         );
-        errors.push(refuse(pointer, "slo_unreachable", detail, "set a target above 93.06, such as 99"));
+        errors.push(refuse(
+            pointer,
+            "slo_unreachable",
+            detail,
+            "set a target above 93.06, such as 99",
+        ));
         return None;
     }
     Some(percent)
@@ -142,7 +161,12 @@ fn bucket(latency: &Latency, buckets: &[Decimal], errors: &mut Vec<FieldError>) 
             "{:?} is no bucket of the histogram this path measures latency with, so nothing could count against it",
             latency.threshold.chars().take(40).collect::<String>()
         );
-        errors.push(refuse("/latency/threshold", "slo_bucket", detail, &format!("use one of {}", known.join(", "))));
+        errors.push(refuse(
+            "/latency/threshold",
+            "slo_bucket",
+            detail,
+            &format!("use one of {}", known.join(", ")),
+        ));
     }
     seconds
 }
@@ -150,7 +174,8 @@ fn bucket(latency: &Latency, buckets: &[Decimal], errors: &mut Vec<FieldError>) 
 /// Seconds of a duration such as `250ms` or `2.5s`.
 pub(super) fn seconds(text: &str) -> Option<Decimal> {
     let at = text.find(|c: char| c.is_ascii_alphabetic())?;
-    let number = Decimal::parse(&text[..at]).filter(|number| Decimal::whole(0).is_less_than(*number))?;
+    let number =
+        Decimal::parse(&text[..at]).filter(|number| Decimal::whole(0).is_less_than(*number))?;
     match &text[at..] {
         "ms" => Some(number.shifted(3)),
         "s" => Some(number),
@@ -219,9 +244,13 @@ mod tests {
         }
     }
 
-    fn plan(availability: Option<f64>, latency: Option<(&str, f64)>) -> Result<Objectives, Vec<FieldError>> {
+    fn plan(
+        availability: Option<f64>,
+        latency: Option<(&str, f64)>,
+    ) -> Result<Objectives, Vec<FieldError>> {
         let buckets = [Decimal::new(25, 2), Decimal::whole(1)];
-        let latency = latency.map(|(threshold, target)| Latency { threshold: threshold.to_owned(), target });
+        let latency =
+            latency.map(|(threshold, target)| Latency { threshold: threshold.to_owned(), target });
         objectives(&Slo { availability, latency }, &buckets, &prometheus(30))
     }
 
@@ -243,7 +272,10 @@ mod tests {
     #[test]
     fn a_target_whose_fast_alert_can_never_fire_is_refused() {
         let (pointer, name) = rule(plan(Some(93.0), None));
-        assert_eq!((pointer.as_str(), name.as_str()), ("/spec/slo/availability", "slo_unreachable"));
+        assert_eq!(
+            (pointer.as_str(), name.as_str()),
+            ("/spec/slo/availability", "slo_unreachable")
+        );
         assert!(plan(Some(93.06), None).is_ok());
         assert!(plan(Some(93.05), None).is_err());
         assert_eq!(rule(plan(Some(100.0), None)).1, "slo_target");
@@ -257,9 +289,14 @@ mod tests {
     fn a_latency_threshold_must_be_a_bucket() {
         for threshold in ["300ms", "soon", "0.25", "250", "-250ms", "", "250 ms"] {
             let (pointer, name) = rule(plan(None, Some((threshold, 99.0))));
-            assert_eq!((pointer.as_str(), name.as_str()), ("/spec/slo/latency/threshold", "slo_bucket"));
+            assert_eq!(
+                (pointer.as_str(), name.as_str()),
+                ("/spec/slo/latency/threshold", "slo_bucket")
+            );
         }
-        for (threshold, le) in [("250ms", "0\\.25"), ("0.25s", "0\\.25"), ("1s", "1(\\.0)?"), ("1000ms", "1(\\.0)?")] {
+        for (threshold, le) in
+            [("250ms", "0\\.25"), ("0.25s", "0\\.25"), ("1s", "1(\\.0)?"), ("1000ms", "1(\\.0)?")]
+        {
             let tree = plan(None, Some((threshold, 99.0))).unwrap().tree;
             assert_eq!(tree.at(&["latency", "le"]).unwrap().as_str(), Some(le));
         }
@@ -270,7 +307,12 @@ mod tests {
         let slo = Slo { availability: Some(99.9), latency: None };
 
         assert_eq!(rule(objectives(&slo, &[], &prometheus(2))).1, "slo_retention");
-        assert_eq!(objectives(&slo, &[], &prometheus(15)).unwrap_or_else(|_| panic!()).notices[0].code, "slo_budget_window");
-        assert!(objectives(&slo, &[], &prometheus(30)).unwrap_or_else(|_| panic!()).notices.is_empty());
+        assert_eq!(
+            objectives(&slo, &[], &prometheus(15)).unwrap_or_else(|_| panic!()).notices[0].code,
+            "slo_budget_window"
+        );
+        assert!(
+            objectives(&slo, &[], &prometheus(30)).unwrap_or_else(|_| panic!()).notices.is_empty()
+        );
     }
 }

@@ -54,10 +54,9 @@ enum Piece {
     Expression(Expression),
 }
 
-/// A partial: a template with parameters.
+/// A compiled partial.
 #[derive(Debug)]
 pub(super) struct Partial {
-    pub(super) parameters: Vec<String>,
     pub(super) file: String,
     pub(super) body: Template,
 }

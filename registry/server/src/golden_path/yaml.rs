@@ -9,7 +9,7 @@ mod tree;
 mod words;
 mod write;
 
-pub use node::{Entry, Node, NodeKind};
-pub use read::read;
-pub use tree::Tree;
-pub use write::write;
+pub(crate) use node::{Entry, Node, NodeKind};
+pub(crate) use read::read;
+pub(crate) use tree::Tree;
+pub(crate) use write::write;

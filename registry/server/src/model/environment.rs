@@ -1,14 +1,12 @@
 //! What golden paths may know about the environment and the owner they render for.
 //!
 //! Pure facts, filled from the server's configuration. They serialize because their field names are the
-//! vocabulary of templates and policies (`environment.gateway.name`), and because the revision of an environment
-//! is the digest of exactly what can change a rendering. Knows nothing of the configuration file.
+//! vocabulary of templates and policies: `environment.gateway.name`. Knows nothing of the configuration file.
 
 use std::collections::BTreeMap;
 
 use registry_api::Name;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 /// How much depends on an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -129,9 +127,6 @@ pub struct GatewayFacts {
     pub name: String,
     /// Its namespace, which is also where its proxies run.
     pub namespace: String,
-    /// The listener, where not every one will do.
-    #[serde(default)]
-    pub section: Option<String>,
 }
 
 /// The Prometheus that watches an environment.
@@ -159,17 +154,6 @@ pub struct OtelFacts {
     pub namespace: String,
     /// Port of the endpoint.
     pub port: u16,
-    /// Share of traces that are kept, as a decimal such as `0.1`.
-    pub sample_ratio: String,
-}
-
-impl EnvironmentFacts {
-    /// Hex SHA-256 of the facts: moves exactly when something moved that a rendering may depend on.
-    pub fn revision(&self) -> String {
-        // Structs serialize in the order of their fields and maps here are sorted, so the text is canonical.
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        hex::encode(Sha256::digest(text))
-    }
 }
 
 /// Who owns a resource.
@@ -198,14 +182,6 @@ pub struct PlatformFacts {
     pub label_domain: String,
 }
 
-impl PlatformFacts {
-    /// The facts of a platform whose labels are named after its hostname.
-    pub fn of_hostname(hostname: &str) -> Self {
-        let host = hostname.split(':').next().unwrap_or_default();
-        Self { hostname: hostname.to_owned(), label_domain: format!("idp.{host}") }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -230,7 +206,6 @@ pub(crate) mod tests {
             gateway: Some(GatewayFacts {
                 name: "public".to_owned(),
                 namespace: "gateway-system".to_owned(),
-                section: None,
             }),
             prometheus: Some(PrometheusFacts {
                 namespace: "monitoring".to_owned(),
@@ -242,27 +217,8 @@ pub(crate) mod tests {
                 protocol: "http/protobuf".to_owned(),
                 namespace: "observability".to_owned(),
                 port: 4318,
-                sample_ratio: "0.1".to_owned(),
             }),
             labels: BTreeMap::new(),
         }
-    }
-
-    #[test]
-    fn the_revision_moves_exactly_when_a_fact_does() {
-        let facts = production();
-        let mut moved = production();
-        moved.domain = Some("other.example.com".to_owned());
-
-        assert_eq!(facts.revision(), production().revision());
-        assert_ne!(facts.revision(), moved.revision());
-    }
-
-    #[test]
-    fn a_port_is_no_part_of_a_label_domain() {
-        assert_eq!(
-            PlatformFacts::of_hostname("registry.example.com:8443").label_domain,
-            "idp.registry.example.com"
-        );
     }
 }

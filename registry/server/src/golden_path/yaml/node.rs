@@ -4,14 +4,14 @@ use super::Tree;
 
 /// A value and where it stands.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
-    pub line: usize,
-    pub kind: NodeKind,
+pub(crate) struct Node {
+    pub(crate) line: usize,
+    pub(crate) kind: NodeKind,
 }
 
 /// What a [`Node`] holds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum NodeKind {
+pub(crate) enum NodeKind {
     Null,
     Bool(bool),
     Int(i64),
@@ -23,15 +23,15 @@ pub enum NodeKind {
 
 /// One key of a map.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    pub key: String,
-    pub line: usize,
-    pub value: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) line: usize,
+    pub(crate) value: Node,
 }
 
 impl Node {
     /// The value without its lines.
-    pub fn to_tree(&self) -> Tree {
+    pub(crate) fn to_tree(&self) -> Tree {
         match &self.kind {
             NodeKind::Null => Tree::Null,
             NodeKind::Bool(value) => Tree::Bool(*value),
@@ -45,18 +45,8 @@ impl Node {
         }
     }
 
-    /// The entry of a map under a key.
-    pub fn get(&self, key: &str) -> Option<&Self> {
-        match &self.kind {
-            NodeKind::Map(entries) => {
-                entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
-            }
-            _ => None,
-        }
-    }
-
     /// What it is called in messages.
-    pub const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match &self.kind {
             NodeKind::Null => "null",
             NodeKind::Bool(_) => "a boolean",

@@ -16,7 +16,7 @@ const MAX_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 64;
 
 /// Reads the one document of a file.
-pub fn read(file: &str, bytes: &[u8]) -> Result<Node, PathError> {
+pub(crate) fn read(file: &str, bytes: &[u8]) -> Result<Node, PathError> {
     if bytes.len() > MAX_BYTES {
         let message = format!("the file has {} bytes", bytes.len());
         return Err(PathError::new(file, 0, "yaml_size", message, "keep it under 1 MiB"));

@@ -5,7 +5,7 @@ use serde_json::{Map, Number, Value};
 /// A value without any notation. Maps keep the order they were made in, so that the same inputs give the same
 /// bytes whatever features the JSON crate was built with.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Tree {
+pub(crate) enum Tree {
     Null,
     Bool(bool),
     Int(i64),
@@ -17,7 +17,7 @@ pub enum Tree {
 
 impl Tree {
     /// What a scalar or collection is called in messages.
-    pub const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "a boolean",
@@ -29,7 +29,7 @@ impl Tree {
     }
 
     /// The value under a key of a map.
-    pub fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Map(entries) => entries.iter().find(|(name, _)| name == key).map(|(_, v)| v),
             _ => None,
@@ -37,12 +37,12 @@ impl Tree {
     }
 
     /// The value at the end of a chain of keys.
-    pub fn at(&self, keys: &[&str]) -> Option<&Self> {
+    pub(crate) fn at(&self, keys: &[&str]) -> Option<&Self> {
         keys.iter().try_fold(self, |tree, key| tree.get(key))
     }
 
     /// The text of a string.
-    pub fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -50,7 +50,7 @@ impl Tree {
     }
 
     /// The same value as JSON.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         match self {
             Self::Null => Value::Null,
             Self::Bool(value) => Value::Bool(*value),
@@ -65,7 +65,7 @@ impl Tree {
     }
 
     /// The same value from JSON, keys sorted. Whole numbers beyond 64 bits with sign become floats.
-    pub fn from_json(value: &Value) -> Self {
+    pub(crate) fn from_json(value: &Value) -> Self {
         match value {
             Value::Null => Self::Null,
             Value::Bool(value) => Self::Bool(*value),
@@ -86,7 +86,7 @@ impl Tree {
     }
 
     /// JSON text in the order of the entries, indented by two.
-    pub fn to_json_text(&self) -> String {
+    pub(crate) fn to_json_text(&self) -> String {
         let mut out = String::new();
         self.push_json(&mut out, 0);
         out.push('\n');

@@ -7,13 +7,13 @@ use super::Tree;
 use super::words::is_safe_plain;
 
 /// The document as YAML text, ending in a line feed.
-pub fn write(tree: &Tree) -> String {
+pub(crate) fn write(tree: &Tree) -> String {
     let mut out = String::new();
     match tree {
         Tree::Map(entries) if !entries.is_empty() => push_map(&mut out, entries, 0, false),
         Tree::List(items) if !items.is_empty() => push_list(&mut out, items, 0),
         scalar => {
-            push_scalar(&mut out, scalar, 0);
+            push_scalar(&mut out, scalar, 1);
             out.push('\n');
         }
     }
