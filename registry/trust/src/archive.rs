@@ -1,7 +1,7 @@
 //! The canonical archive of a module: one tree has one tar, byte for byte.
 //!
 //! A gzip member around a ustar of regular files, sorted by path, with everything but path, content and the
-//! executable bit fixed. [`pack`] and [`pack_files`] write it; [`Archive::open`] accepts nothing else, because a
+//! executable bit fixed. [`pack()`] and [`pack_files`] write it; [`Archive::open`] accepts nothing else, because a
 //! reader that tolerates what another reads differently lets two parties see two trees in one archive.
 //! Knows nothing of signatures or modules.
 
