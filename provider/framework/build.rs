@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build_transport(false)
         .bytes(".")
         // The protocol groups messages in messages that are never sent.
-        .message_attribute("tfplugin6", "#[allow(dead_code)]")
+        .message_attribute(".tfplugin6", "#[allow(dead_code)]")
         .btree_map(".")
         .compile_fds(descriptors)?;
     Ok(())

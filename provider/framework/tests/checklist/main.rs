@@ -1,0 +1,8 @@
+//! What core demands of a provider, one test for each demand, through the entry that the RPCs use.
+
+mod apply;
+mod calls;
+mod plan;
+mod schema;
+mod scripted;
+mod state;
