@@ -6,6 +6,7 @@
 //!
 //! - [`address`], [`name`], [`constraint`]: what a configuration writes
 //! - [`discovery`], [`modules`], [`providers`]: Terraform's registry protocols
+//! - [`tokens`]: tokens, and facts about the server
 //! - [`platform`]: our own API under `/api/v1`
 //! - [`problem`]: `application/problem+json`, the body of every error of our own API
 
@@ -41,6 +42,7 @@ pub mod name;
 pub mod platform;
 pub mod problem;
 pub mod providers;
+pub mod tokens;
 
 pub use address::{ModuleAddress, Platform, ProviderAddress};
 pub use constraint::VersionConstraint;

@@ -77,3 +77,30 @@ pub struct GpgPublicKey {
     /// One armoured block.
     pub ascii_armor: String,
 }
+
+/// The `release` part of a publish: what the files themselves do not say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct ProviderRelease {
+    /// Plugin protocol versions, such as `6.0`.
+    pub protocols: Vec<String>,
+}
+
+/// Answer of a publish.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct PublishedProvider {
+    /// `namespace/type`.
+    pub address: crate::ProviderAddress,
+    /// The version that stands.
+    pub version: Version,
+    /// Every build.
+    pub platforms: Vec<crate::Platform>,
+    /// Hex SHA-256 of SHA256SUMS.
+    pub shasums_sha256: String,
+    /// OpenPGP key id that signed it.
+    pub key_id: String,
+    /// False when the same content was there already.
+    pub created: bool,
+}

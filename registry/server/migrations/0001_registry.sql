@@ -33,7 +33,7 @@ CREATE TABLE module_version (
     publisher TEXT NOT NULL,
     published_by TEXT NOT NULL,
     published_at BIGINT NOT NULL,
-    -- active, yanked, revoked, deleted: a row stays for ever, so a number never comes back with other content
+    -- active, yanked, revoked: a row stays for ever, so a number never comes back with other content
     status TEXT NOT NULL DEFAULT 'active',
     status_reason TEXT NOT NULL DEFAULT '',
     UNIQUE (namespace, name, system, version)

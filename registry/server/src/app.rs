@@ -3,9 +3,15 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use registry_api::ModuleAddress;
+
+use crate::auth::links::Links;
+use crate::auth::publishers::{PublisherError, Publishers};
 use crate::blobs::{BlobError, Blobs};
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::listing::Listing;
 use crate::store::{Store, StoreError};
 
 /// The running service; cheap to clone.
@@ -19,6 +25,12 @@ pub struct App {
     pub blobs: Blobs,
     /// Where the time comes from.
     pub clock: Clock,
+    /// Signs and checks archive links.
+    pub links: Links,
+    /// Whose signatures count where.
+    pub publishers: Publishers,
+    /// Version lists of modules, as they were last answered.
+    pub module_lists: Cache<ModuleAddress, Listing>,
 }
 
 /// Why the service could not start.
@@ -45,14 +57,38 @@ pub enum StartError {
     /// The blobs.
     #[error("cannot open the blob store")]
     Blobs(#[from] BlobError),
+    /// The key that signs archive links.
+    #[error("cannot use the key of archive links {}", path.display())]
+    LinkKey {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The publisher keys.
+    #[error(transparent)]
+    Publishers(#[from] PublisherError),
 }
 
 impl App {
     /// Opens what the configuration names.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let publishers = Publishers::load(&config)?;
         let store = open_store(&config).await?;
         let blobs = Blobs::open(&config.server.data_dir.join("blobs")).await?;
-        Ok(Self { config: Arc::new(config), store, blobs, clock })
+        let path = config.server.data_dir.join("link.key");
+        let links = Links::open(&path, config.limits.link_seconds)
+            .map_err(|source| StartError::LinkKey { path, source })?;
+        Ok(Self {
+            config: Arc::new(config),
+            store,
+            blobs,
+            clock,
+            links,
+            publishers,
+            module_lists: Cache::default(),
+        })
     }
 
     /// A link into this server, from a path that starts with a slash.

@@ -1,4 +1,7 @@
-//! Who asks: bearer tokens, kept only as hashes.
+//! Who asks, and who is believed: bearer tokens kept only as hashes, signed links, publisher keys.
+
+pub mod links;
+pub mod publishers;
 
 use registry_api::Name;
 use sha2::{Digest, Sha256};

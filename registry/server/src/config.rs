@@ -20,6 +20,7 @@ pub use environment::{
     ArgoCd, Author, Destination, Environment, Gateway, GitCredentials, GitOpsRepository, Otel,
     Owner, Prometheus, Tier,
 };
+pub(crate) use load::is_inline_key;
 pub use load::{ConfigError, Problem};
 pub use namespace::Namespace;
 pub use secret::Secret;

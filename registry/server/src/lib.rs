@@ -16,6 +16,7 @@
 pub mod app;
 pub mod auth;
 pub mod blobs;
+pub mod cache;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -25,6 +26,7 @@ pub mod extract;
 pub mod failpoint;
 pub mod golden_path;
 pub mod id;
+pub mod listing;
 pub mod model;
 pub mod openpgp;
 pub mod ops;

@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod environment;
 pub mod facts;
+pub mod module;
 pub mod revision;
 pub mod right;
 pub mod selection;
+pub mod source;

@@ -3,23 +3,25 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get, put};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use crate::app::App;
 use crate::error::ApiError;
 use crate::request_id;
-use crate::routes::health;
+use crate::routes::{api, archives, discovery, health, modules};
 
 /// The whole service.
 pub fn build(app: App) -> Router {
     Router::new()
         .merge(short(&app))
+        .merge(uploads(&app))
+        .route("/archives/{sha256}/{filename}", get(archives::fetch))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
@@ -27,13 +29,36 @@ pub fn build(app: App) -> Router {
         .with_state(app)
 }
 
+/// Routes that take archives and packages.
+fn uploads(app: &App) -> Router<App> {
+    let limits = &app.config.limits;
+    let largest = limits.provider_bytes.max(limits.archive_bytes).saturating_add(FORM_BYTES);
+    Router::new()
+        .route("/api/v1/modules/{namespace}/{name}/{system}/{version}", put(api::modules::publish))
+        .layer(DefaultBodyLimit::max(usize::try_from(largest).unwrap_or(usize::MAX)))
+        .layer(middleware::from_fn_with_state(Duration::from_secs(limits.upload_seconds), in_time))
+}
+
+/// Room for what a form adds around its files.
+const FORM_BYTES: u64 = 1024 * 1024;
+
 /// Routes with small bodies and quick answers.
 fn short(app: &App) -> Router<App> {
     let limits = &app.config.limits;
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .layer(axum::extract::DefaultBodyLimit::max(limits.request_bytes))
+        .route("/.well-known/terraform.json", get(discovery::discover))
+        .route("/v1/modules/{namespace}/{name}/{system}/versions", get(modules::versions))
+        .route("/v1/modules/{namespace}/{name}/{system}/{version}/download", get(modules::download))
+        .route("/api/v1/server", get(api::server::info))
+        .route("/api/v1/tokens", get(api::tokens::list).post(api::tokens::create))
+        .route("/api/v1/tokens/{id}", delete(api::tokens::revoke))
+        .route(
+            "/api/v1/modules/{namespace}/{name}/{system}/{version}/bundle",
+            get(api::modules::bundle),
+        )
+        .layer(DefaultBodyLimit::max(limits.request_bytes))
         .layer(middleware::from_fn_with_state(Duration::from_secs(limits.request_seconds), in_time))
         .layer(CompressionLayer::new())
 }

@@ -6,6 +6,7 @@
 //! A commit is on the disk when it returns (write-ahead log, synced fully), so neither a killed process nor a power
 //! cut loses one.
 
+pub mod modules;
 pub mod tokens;
 
 use std::path::Path;

@@ -1,0 +1,237 @@
+//! Publishing a module version: everything is checked, then everything is stored.
+//!
+//! The archive becomes a blob before the row that names it; the row is one insert that a number already taken
+//! refuses. A kill in between leaves a blob that nothing names and the next publish of the same content uses.
+
+use registry_api::ModuleAddress;
+use registry_api::modules::Published;
+use registry_trust::archive::{Archive, ArchiveError, Limits};
+use registry_trust::key::VerifyingKey;
+use registry_trust::release::{InvalidRelease, ReleaseId};
+use registry_trust::verify::{Content, VerifiedRelease, VerifyError, verify_release};
+use semver::Version;
+
+use crate::app::App;
+use crate::blobs::{BlobError, Staged};
+use crate::model::module::{InvalidVersion, Status, parse_version};
+use crate::model::source::{self, SyntaxError};
+use crate::store::modules::{ModuleVersionRow, insert_module_version, module_version};
+use crate::store::{Store, StoreError};
+use crate::{failpoint, id};
+
+/// What a publisher uploads.
+#[derive(Debug)]
+pub struct Upload {
+    /// Where it goes.
+    pub address: ModuleAddress,
+    /// The version, as the publisher wrote it.
+    pub version: String,
+    /// The archive, not kept yet.
+    pub archive: Staged,
+    /// The signed statement.
+    pub bundle: Vec<u8>,
+    /// Id of the token that uploads.
+    pub published_by: String,
+}
+
+/// Why a version was not published.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// A number that cannot be one.
+    #[error(transparent)]
+    Version(#[from] InvalidVersion),
+    /// An address with capital letters.
+    #[error(
+        "{0}: write the address in lower case; addresses here are case-sensitive and lower case only"
+    )]
+    Case(ModuleAddress),
+    /// A namespace that nobody configured.
+    #[error(
+        "there is no namespace {0:?}; the operator adds [[namespace]] with its publishers to the configuration"
+    )]
+    Namespace(String),
+    /// An archive that is not canonical.
+    #[error("the archive is refused: {0}")]
+    Archive(#[from] ArchiveError),
+    /// An address or hostname that cannot be signed for.
+    #[error(transparent)]
+    Release(#[from] InvalidRelease),
+    /// A statement that does not cover this upload.
+    #[error("the signature is refused: {0}")]
+    Signature(#[from] VerifyError),
+    /// Files that are not configuration.
+    #[error("the module does not parse")]
+    Syntax(Vec<SyntaxError>),
+    /// The number stands for other content.
+    #[error(
+        "version {version} of {address} is published with other content (SHA-256 {sha256}); a published version never \
+         changes: raise the version and publish again"
+    )]
+    VersionTaken {
+        /// Which module.
+        address: ModuleAddress,
+        /// Which version.
+        version: Version,
+        /// What it stands for.
+        sha256: String,
+    },
+    /// The number was taken back.
+    #[error(
+        "version {version} of {address} was revoked and does not come back: raise the version and publish again"
+    )]
+    VersionRevoked {
+        /// Which module.
+        address: ModuleAddress,
+        /// Which version.
+        version: Version,
+    },
+    /// The blob store.
+    #[error("the archive could not be stored")]
+    Blobs(#[from] BlobError),
+    /// The database.
+    #[error("the version could not be recorded")]
+    Store(#[from] StoreError),
+    /// The check itself failed.
+    #[error("the check of the upload ended early")]
+    Check(#[from] tokio::task::JoinError),
+}
+
+/// Checks and stores one version. The same content again changes nothing and succeeds.
+pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, PublishError> {
+    let Upload { address, version, archive, bundle, published_by } = upload;
+    let version = parse_version(&version)?;
+    if address.to_string().bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Err(PublishError::Case(address));
+    }
+    if app.config.namespace(address.namespace()).is_none() {
+        return Err(PublishError::Namespace(address.namespace().to_owned()));
+    }
+    let verified = check(app, &address, &version, archive.content().await?, bundle.clone()).await?;
+    let row = ModuleVersionRow {
+        id: id::new(app.clock.now()),
+        address,
+        version,
+        archive_sha256: archive.sha256.clone(),
+        archive_bytes: i64::try_from(archive.bytes).unwrap_or(i64::MAX),
+        tree_h1: verified.archive.dir_hash1.to_h1(),
+        bundle: String::from_utf8_lossy(&bundle).into_owned(),
+        publisher: verified.publisher.to_string(),
+        published_by,
+        published_at: app.clock.now(),
+        status: Status::Active,
+    };
+    if let Some(standing) = standing(&app.store, &row).await? {
+        return standing_answer(standing, &row);
+    }
+    archive.keep().await?;
+    failpoint::hit("publish.blobs_stored");
+    record(app, row).await
+}
+
+/// Everything that can be said about an upload without the database; not for the async threads.
+async fn check(
+    app: &App,
+    address: &ModuleAddress,
+    version: &Version,
+    archive: Vec<u8>,
+    bundle: Vec<u8>,
+) -> Result<VerifiedRelease, PublishError> {
+    let release = ReleaseId::new(
+        &app.config.server.hostname,
+        address.namespace(),
+        address.name(),
+        address.system(),
+        version.clone(),
+    )?;
+    let keys = app.publishers.keys(address.namespace()).to_vec();
+    let packed_bytes = usize::try_from(app.config.limits.archive_bytes).unwrap_or(usize::MAX);
+    let limits = Limits {
+        packed_bytes: packed_bytes.min(Limits::default().packed_bytes),
+        ..Limits::default()
+    };
+    tokio::task::spawn_blocking(move || inspect(&archive, &bundle, &release, &keys, &limits))
+        .await?
+}
+
+fn inspect(
+    packed: &[u8],
+    bundle: &[u8],
+    release: &ReleaseId,
+    keys: &[VerifyingKey],
+    limits: &Limits,
+) -> Result<VerifiedRelease, PublishError> {
+    let archive = Archive::open(packed, limits)?;
+    let verified = verify_release(bundle, release, Content::Archive(&archive), keys)?;
+    let errors = source::check(archive.entries().map(|entry| (entry.path, entry.content)));
+    if errors.is_empty() { Ok(verified) } else { Err(PublishError::Syntax(errors)) }
+}
+
+async fn standing(
+    store: &Store,
+    row: &ModuleVersionRow,
+) -> Result<Option<ModuleVersionRow>, StoreError> {
+    let mut conn = store.read().await?;
+    module_version(&mut conn, &row.address, &row.version).await
+}
+
+/// Writes the row; where another publish was faster, what it wrote decides.
+async fn record(app: &App, row: ModuleVersionRow) -> Result<Published, PublishError> {
+    let mut tx = app.store.write().await?;
+    let inserted = insert_module_version(&mut tx, &row).await?;
+    failpoint::hit("publish.rows_written");
+    if !inserted {
+        let found = module_version(&mut tx, &row.address, &row.version).await?;
+        tx.rollback().await.map_err(StoreError::from)?;
+        return match found {
+            Some(standing) => standing_answer(standing, &row),
+            None => Err(StoreError::Corrupt {
+                what: "module version",
+                value: format!("{}@{}", row.address, row.version),
+            }
+            .into()),
+        };
+    }
+    tx.commit().await.map_err(StoreError::from)?;
+    failpoint::hit("publish.committed");
+    app.module_lists.forget(&row.address);
+    tracing::info!(
+        module.address = %row.address,
+        module.version = %row.version,
+        archive.sha256 = %row.archive_sha256,
+        publisher = %row.publisher,
+        "published a module version"
+    );
+    Ok(answer(row, true))
+}
+
+/// What a publish of `new` comes to when its number is taken.
+fn standing_answer(
+    standing: ModuleVersionRow,
+    new: &ModuleVersionRow,
+) -> Result<Published, PublishError> {
+    if matches!(standing.status, Status::Revoked { .. }) {
+        return Err(PublishError::VersionRevoked {
+            address: standing.address,
+            version: standing.version,
+        });
+    }
+    if standing.archive_sha256 == new.archive_sha256 {
+        return Ok(answer(standing, false));
+    }
+    Err(PublishError::VersionTaken {
+        address: standing.address,
+        version: standing.version,
+        sha256: standing.archive_sha256,
+    })
+}
+
+fn answer(row: ModuleVersionRow, created: bool) -> Published {
+    Published {
+        address: row.address,
+        version: row.version,
+        sha256: row.archive_sha256,
+        h1: row.tree_h1,
+        publisher: row.publisher,
+        created,
+    }
+}

@@ -1,0 +1,5 @@
+//! Our own API, `/api/v1`.
+
+pub mod modules;
+pub mod server;
+pub mod tokens;

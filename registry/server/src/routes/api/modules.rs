@@ -1,0 +1,108 @@
+//! Publishing modules, and what was signed about them.
+
+use axum::extract::State;
+use axum::extract::multipart::{Multipart, MultipartRejection};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use registry_api::ModuleAddress;
+use registry_api::modules::Published;
+use registry_api::problem::FieldError;
+use registry_trust::bundle;
+use semver::Version;
+
+use super::super::upload::{Parts, missing, unexpected};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::extract::{Caller, Json, Path};
+use crate::ops::publish_module::{PublishError, Upload, publish_module};
+use crate::store::modules::module_version;
+
+/// `PUT /api/v1/modules/:namespace/:name/:system/:version`: archive and signed statement in one form.
+///
+/// 201 where the version is new, 200 where the same content was there already.
+pub async fn publish(
+    State(app): State<App>,
+    caller: Caller,
+    Path((namespace, name, system, version)): Path<(String, String, String, String)>,
+    form: Result<Multipart, MultipartRejection>,
+) -> Result<(StatusCode, Json<Published>), ApiError> {
+    let token = caller.require_publish(&namespace)?;
+    let address = parse_address(&namespace, &name, &system)?;
+    let (mut archive, mut bundle) = (None, None);
+    let mut parts = Parts::open(form)?;
+    while let Some(part) = parts.next().await? {
+        match part.name.as_str() {
+            "archive" if archive.is_none() => {
+                archive = Some(part.stage(&app, app.config.limits.archive_bytes).await?);
+            }
+            "bundle" if bundle.is_none() => bundle = Some(part.bytes(bundle::MAX_BYTES).await?),
+            other => return Err(unexpected(other, "archive and bundle")),
+        }
+    }
+    let upload = Upload {
+        address,
+        version,
+        archive: archive.ok_or_else(|| missing("archive"))?,
+        bundle: bundle.ok_or_else(|| missing("bundle"))?,
+        published_by: token.id.clone(),
+    };
+    let published = publish_module(&app, upload).await?;
+    let status = if published.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(published)))
+}
+
+/// `GET …/:version/bundle`: the publisher's signed statement, for verifiers.
+pub async fn bundle(
+    State(app): State<App>,
+    caller: Caller,
+    Path((namespace, name, system, version)): Path<(String, String, String, String)>,
+) -> Result<Response, ApiError> {
+    caller.require_read(&app, &namespace)?;
+    let address = parse_address(&namespace, &name, &system)?;
+    let not_found = || {
+        ApiError::not_found("version_not_found", format!("there is no such version of {address}"))
+    };
+    let version = Version::parse(&version).map_err(|_| not_found())?;
+    let row = module_version(&mut *app.store.read().await?, &address, &version).await?;
+    let row = row.ok_or_else(not_found)?;
+    Ok(([(header::CONTENT_TYPE, bundle::MEDIA_TYPE)], row.bundle).into_response())
+}
+
+fn parse_address(namespace: &str, name: &str, system: &str) -> Result<ModuleAddress, ApiError> {
+    ModuleAddress::new(namespace, name, system)
+        .map_err(|error| ApiError::bad_request("invalid_address", error.to_string()))
+}
+
+impl From<PublishError> for ApiError {
+    fn from(error: PublishError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PublishError::Version(_) => Self::unprocessable("invalid_version", detail),
+            PublishError::Case(_) | PublishError::Release(_) => {
+                Self::unprocessable("invalid_address", detail)
+            }
+            PublishError::Namespace(_) => Self::not_found("namespace_unknown", detail),
+            PublishError::Archive(error) => Self::unprocessable(error.code(), detail),
+            PublishError::Signature(error) => Self::unprocessable(error.code(), detail),
+            PublishError::Syntax(errors) => {
+                let first = errors.first().map(ToString::to_string).unwrap_or_default();
+                Self::unprocessable("module_does_not_parse", format!("{detail}: {first}"))
+                    .with_errors(errors.iter().map(syntax_error).collect())
+            }
+            PublishError::VersionTaken { .. } => Self::conflict("version_taken", detail),
+            PublishError::VersionRevoked { .. } => Self::conflict("version_revoked", detail),
+            PublishError::Blobs(error) => error.into(),
+            PublishError::Store(error) => error.into(),
+            PublishError::Check(error) => Self::internal(error),
+        }
+    }
+}
+
+fn syntax_error(error: &crate::model::source::SyntaxError) -> FieldError {
+    FieldError {
+        pointer: format!("/{}", error.file),
+        detail: error.to_string(),
+        rule: "hcl_syntax".to_owned(),
+        fix: None,
+    }
+}

@@ -1,0 +1,113 @@
+//! The module registry protocol, `modules.v1`.
+//!
+//! Addresses are case-sensitive and published in lower case only, so one in capitals is not found.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use registry_api::ModuleAddress;
+use registry_api::modules::{ModuleLocation, ModuleVersion, ModuleVersionList, ModuleVersions};
+use semver::Version;
+
+use super::archives;
+use super::protocol::{PlainError, ProtocolCaller};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::listing::Listing;
+use crate::model::module::Status;
+use crate::store::modules::{module_version, module_versions};
+
+const X_TERRAFORM_GET: HeaderName = HeaderName::from_static("x-terraform-get");
+
+/// Lists every version that can be chosen, highest first: clients follow no pages.
+pub(crate) async fn versions(
+    State(app): State<App>,
+    ProtocolCaller(caller): ProtocolCaller,
+    Path((namespace, name, system)): Path<(String, String, String)>,
+    headers: HeaderMap,
+) -> Result<Response, PlainError> {
+    caller.require_read(&app, &namespace)?;
+    let address = parse_address(&namespace, &name, &system)?;
+    Ok(listing(&app, address).await?.answer(&headers))
+}
+
+async fn listing(app: &App, address: ModuleAddress) -> Result<Arc<Listing>, ApiError> {
+    let asked = match app.module_lists.get(&address) {
+        Ok(known) => return Ok(known),
+        Err(asked) => asked,
+    };
+    let rows = module_versions(&mut *app.store.read().await?, &address).await?;
+    if rows.is_empty() {
+        return Err(no_module(&address));
+    }
+    let mut listed: Vec<Version> =
+        rows.into_iter().filter(|row| row.status.is_listed()).map(|row| row.version).collect();
+    listed.sort_unstable_by_key(|version| Reverse(version.clone()));
+    let versions = listed.into_iter().map(|version| ModuleVersion { version }).collect();
+    let answer = ModuleVersions { modules: vec![ModuleVersionList { versions }] };
+    let listing = Arc::new(Listing::new(&answer)?);
+    app.module_lists.keep(asked, address, Arc::clone(&listing));
+    Ok(listing)
+}
+
+/// Says where the archive of a version is, in both forms that clients read.
+pub(crate) async fn download(
+    State(app): State<App>,
+    ProtocolCaller(caller): ProtocolCaller,
+    Path((namespace, name, system, version)): Path<(String, String, String, String)>,
+) -> Result<Response, PlainError> {
+    caller.require_read(&app, &namespace)?;
+    let address = parse_address(&namespace, &name, &system)?;
+    let Ok(version) = Version::parse(&version) else {
+        return Err(no_version(&address, &version).into());
+    };
+    let found = module_version(&mut *app.store.read().await?, &address, &version).await?;
+    let Some(row) = found else {
+        return Err(no_version(&address, &version.to_string()).into());
+    };
+    if let Status::Revoked { reason } = &row.status {
+        return Err(revoked(&address, &version, reason).into());
+    }
+    let filename =
+        format!("{}-{}-{}-{version}.tar.gz", address.namespace(), address.name(), address.system());
+    // The checksum is what makes a stock client refuse other bytes.
+    let location = format!(
+        "{}&archive=tar.gz&checksum=sha256:{}",
+        archives::link(&app, &row.archive_sha256, &filename),
+        row.archive_sha256
+    );
+    let header = HeaderValue::try_from(&location).map_err(ApiError::internal)?;
+    Ok(([(X_TERRAFORM_GET, header)], Json(ModuleLocation { location })).into_response())
+}
+
+fn parse_address(namespace: &str, name: &str, system: &str) -> Result<ModuleAddress, ApiError> {
+    ModuleAddress::new(namespace, name, system)
+        .map_err(|error| ApiError::not_found("module_not_found", error.to_string()))
+}
+
+fn no_module(address: &ModuleAddress) -> ApiError {
+    ApiError::not_found("module_not_found", format!("there is no module {address} here"))
+}
+
+fn no_version(address: &ModuleAddress, version: &str) -> ApiError {
+    ApiError::not_found(
+        "version_not_found",
+        format!(
+            "there is no version {} of {address} here",
+            version.chars().take(80).collect::<String>()
+        ),
+    )
+}
+
+fn revoked(address: &ModuleAddress, version: &Version, reason: &str) -> ApiError {
+    let reason = if reason.is_empty() { "no reason was given" } else { reason };
+    ApiError::refused(
+        StatusCode::GONE,
+        "version_revoked",
+        format!("version {version} of {address} was revoked: {reason}. Choose another version."),
+    )
+}
