@@ -69,6 +69,19 @@ impl History {
         Ok(())
     }
 
+    /// Adds what was just pushed on top of the part that was read, up to `tip`.
+    pub(super) fn add(
+        &mut self,
+        pushed: impl Iterator<Item = (String, Oid)>,
+        tip: &Oid,
+        most: usize,
+    ) {
+        for (operation, commit) in pushed {
+            self.remember(operation, commit, most);
+        }
+        self.read_to = Some(tip.clone());
+    }
+
     pub(super) fn commits_of(&self, operation: &str) -> &[Oid] {
         self.commits.get(operation).map_or(&[], Vec::as_slice)
     }
@@ -87,6 +100,17 @@ impl History {
             }
         }
     }
+}
+
+/// Whether the branch still has a commit, or somebody rewrote it away.
+pub(super) async fn is_in_history(
+    mirror: &Mirror,
+    commit: &Oid,
+    head: &Head,
+) -> Result<bool, GitOpsError> {
+    let beyond = format!("^{}", head.commit.as_str());
+    let arguments = ["rev-list", "--max-count=1", commit.as_str(), &beyond, "--"];
+    Ok(mirror.read(DOING, &arguments, Vec::new()).await?.is_empty())
 }
 
 /// The commit that last touched one of `paths`; the head itself if that cannot be told.

@@ -14,7 +14,7 @@ use super::{
     change::{CheckedChange, Committed},
     edits::{Edits, Files, below, edits},
     error::GitOpsError,
-    history::{History, last_touched},
+    history::{History, is_in_history, last_touched},
     mirror::{BATCH_REF, Mirror, PushError},
     objects::{Head, Oid},
     path::ancestors,
@@ -134,6 +134,13 @@ impl Writer {
             return Err(failed(self.strange("git fast-import did not name the new commits")));
         };
         self.mirror.push(head.map(|head| &head.commit), tip).await?;
+        let new = part.iter().zip(&outcomes).filter_map(|(checked, outcome)| match outcome {
+            Outcome::New(number, _) => {
+                Some((checked.change.operation_id.clone(), commits.get(*number)?.clone()))
+            }
+            _ => None,
+        });
+        self.history.add(new, tip, self.mirror.repository().limits.history);
         Ok(outcomes.into_iter().map(|outcome| outcome.answer(&commits)).collect())
     }
 
@@ -164,7 +171,7 @@ impl Writer {
         pending: &Pending<'_>,
         number: usize,
     ) -> Result<Outcome, GitOpsError> {
-        if let Some(commit) = self.earlier_commit(checked).await? {
+        if let Some(commit) = self.earlier_commit(checked, head).await? {
             return Ok(Outcome::Already(Some(commit), Edits::default()));
         }
         if let Some(earlier) = pending.twin(checked) {
@@ -194,12 +201,18 @@ impl Writer {
 
     /// The commit that already carries this operation, if it really did what is wanted now: a
     /// trailer alone can be typed by anybody who may push.
-    async fn earlier_commit(&self, checked: &CheckedChange) -> Result<Option<Oid>, GitOpsError> {
+    async fn earlier_commit(
+        &self,
+        checked: &CheckedChange,
+        head: Option<&Head>,
+    ) -> Result<Option<Oid>, GitOpsError> {
+        let Some(head) = head else { return Ok(None) };
         for commit in self.history.commits_of(&checked.change.operation_id) {
-            let Some(head) = self.mirror.head_of(commit).await? else { continue };
-            let files = self.mirror.files(Some(&head), checked.scope()).await?;
-            if edits(checked, &files).is_ok_and(|edits| edits.is_empty()) {
-                return Ok(Some(head.commit));
+            let Some(then) = self.mirror.head_of(commit).await? else { continue };
+            let files = self.mirror.files(Some(&then), checked.scope()).await?;
+            let done = edits(checked, &files).is_ok_and(|edits| edits.is_empty());
+            if done && is_in_history(&self.mirror, commit, head).await? {
+                return Ok(Some(then.commit));
             }
         }
         Ok(None)
