@@ -43,6 +43,7 @@ use tokio::sync::oneshot;
 use self::{
     change::CheckedChange,
     mirror::Mirror,
+    objects::Head,
     path::path_problem,
     writer::{Answer, Writer},
 };
@@ -53,7 +54,8 @@ pub use self::{
     repository::{Credentials, GitProgram, Identity, Limits, Repository, Secret},
 };
 
-/// One repository. Clones share the mirror and its writer.
+/// One branch of one repository. Clones share the mirror and its writer; environments on the same
+/// branch should share a clone, so that their changes share pushes.
 #[derive(Clone)]
 pub struct GitOps {
     shared: Arc<Shared>,
@@ -94,7 +96,7 @@ pub struct Reached {
 }
 
 impl GitOps {
-    /// `mirror_directory` belongs to this repository in this process alone; it is made when first
+    /// `mirror_directory` belongs to this branch in this process alone; it is made when first
     /// needed. Nothing is run yet.
     pub fn new(repository: Repository, mirror_directory: impl Into<PathBuf>) -> Self {
         let mirror = Arc::new(Mirror::new(Arc::new(repository), mirror_directory.into()));
@@ -108,7 +110,7 @@ impl GitOps {
 
     /// Whether git is usable, the remote answers, and (if the branch exists) would take a push.
     pub async fn check(&self) -> Result<Reached, GitOpsError> {
-        let head = self.shared.mirror.fetch().await?;
+        let head = self.fetch().await?;
         if let Some(head) = &head {
             self.shared.mirror.try_push(&head.commit).await?;
         }
@@ -129,9 +131,7 @@ impl GitOps {
         if start {
             tokio::spawn(Arc::clone(&self.shared).serve());
         }
-        answer.await.unwrap_or_else(|_| {
-            Err(GitOpsError::Stopped { repository: self.repository().name().to_owned() })
-        })
+        answer.await.unwrap_or_else(|_| Err(self.stopped()))
     }
 
     /// The files at or under the given paths, as the remote has them after this call began.
@@ -146,9 +146,21 @@ impl GitOps {
             }
         }
         let mirror = &self.shared.mirror;
-        let head = mirror.fetch().await?;
+        let head = self.fetch().await?;
         let files = mirror.files(head.as_ref(), paths.iter().map(AsRef::as_ref)).await?;
         Ok(Observed { commit: head.map(|head| head.commit.as_str().to_owned()), files })
+    }
+
+    /// In a task of its own: a first fetch may outlast the patience of everyone who asks for it,
+    /// and would never end if each of them took it along when leaving.
+    async fn fetch(&self) -> Result<Option<Head>, GitOpsError> {
+        let mirror = Arc::clone(&self.shared.mirror);
+        let fetching = tokio::spawn(async move { mirror.fetch().await });
+        fetching.await.unwrap_or_else(|_| Err(self.stopped()))
+    }
+
+    fn stopped(&self) -> GitOpsError {
+        GitOpsError::Stopped { repository: self.repository().name().to_owned() }
     }
 }
 

@@ -67,7 +67,7 @@ pub enum GitOpsError {
     #[error("the mirror of repository {repository:?} failed during {doing}: {words}")]
     Mirror { repository: String, doing: &'static str, words: String },
 
-    #[error("the GitOps writer of repository {repository:?} stopped before it answered; try again")]
+    #[error("the work on repository {repository:?} stopped before there was an answer; try again")]
     Stopped { repository: String },
 }
 

@@ -31,6 +31,8 @@ const MAX_STDERR: usize = 32 << 10;
 /// How much of the remote's own words an error repeats.
 const MAX_WORDS: usize = 2000;
 
+const DUBIOUS: &str = "detected dubious ownership";
+
 /// Settings that hold for every call, over whatever a repository's own file says.
 const SETTINGS: [(&str, &str); 8] = [
     ("core.hooksPath", "/dev/null"),
@@ -247,7 +249,12 @@ impl Git {
     /// What a failed call over the network means.
     pub(super) fn remote_error(&self, doing: &'static str, stderr: &str) -> GitOpsError {
         let repository = self.repository.name.clone();
-        let words = shown(stderr);
+        let words = if stderr.contains(DUBIOUS) {
+            // git's own advice is a setting that this server deliberately does not read.
+            "its folder belongs to another user than the one that runs this server; chown it".into()
+        } else {
+            shown(stderr)
+        };
         match complaint(stderr) {
             Complaint::Credentials => GitOpsError::Unauthorised { repository, words },
             Complaint::Connection => GitOpsError::Unreachable { repository, words },
@@ -292,7 +299,7 @@ enum Complaint {
 /// Reads git's English (`LC_ALL=C`). What is not recognised is treated as a fault of the mirror,
 /// which is then fetched anew: the safe direction.
 fn complaint(stderr: &str) -> Complaint {
-    const CREDENTIALS: [&str; 9] = [
+    const CREDENTIALS: [&str; 12] = [
         "Authentication failed",
         "could not read Username",
         "could not read Password",
@@ -302,6 +309,9 @@ fn complaint(stderr: &str) -> Complaint {
         "The requested URL returned error: 401",
         "The requested URL returned error: 403",
         "Load key ",
+        "Permission to ",
+        "not allowed to push",
+        "marked as read only",
     ];
     const CONNECTION: [&str; 12] = [
         "Could not resolve host",
@@ -311,7 +321,7 @@ fn complaint(stderr: &str) -> Complaint {
         "does not appear to be a git repository",
         "unable to access",
         "unable to connect",
-        "detected dubious ownership",
+        DUBIOUS,
         "repository not found",
         "the remote end hung up",
         "early EOF",
@@ -430,10 +440,22 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_of_another_user_is_told_in_words_that_help() {
+        let words = "fatal: detected dubious ownership in repository at '/srv/x.git'\n\
+                     git config --global --add safe.directory /srv/x.git";
+
+        let error = git(Credentials::None, "/srv/x.git").remote_error("fetch", words);
+
+        assert!(error.to_string().contains("chown it"), "{error}");
+        assert!(!error.to_string().contains("safe.directory"), "{error}");
+    }
+
+    #[test]
     fn complaints_are_told_apart() {
         let cases = [
             ("fatal: Authentication failed for 'https://x/'", Complaint::Credentials),
             ("git@x: Permission denied (publickey).", Complaint::Credentials),
+            ("ERROR: Permission to x.git denied to deploy key", Complaint::Credentials),
             ("fatal: repository 'https://x/y/' not found", Complaint::Connection),
             (
                 "fatal: unable to access 'https://x/': Could not resolve host: x",
