@@ -75,6 +75,11 @@ impl Client {
         self.transport.endpoint()
     }
 
+    /// How long it keeps trying.
+    pub fn patience(&self) -> &Patience {
+        self.transport.patience()
+    }
+
     /// What a change would do.
     pub async fn plan(&self, plan: &PlanRequest) -> Result<Plan, ClientError> {
         let request = Request::new(Method::POST, "plans").body(plan)?;

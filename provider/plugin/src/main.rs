@@ -7,7 +7,6 @@ use provider_plugin::cli::{self, Command};
 use provider_plugin::provider::Idp;
 use provider_plugin::settings::ProcessEnvironment;
 
-#[expect(clippy::disallowed_methods, reason = "main hands the environment to the plugin engine")]
 fn main() -> ExitCode {
     let command = match Command::parse(std::env::args().skip(1)) {
         Ok(command) => command,

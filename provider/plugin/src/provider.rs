@@ -10,6 +10,7 @@ use provider_framework::resource::Resource;
 use provider_framework::schema::ResourceSchema;
 use provider_framework::{Diagnostics, Failed, async_trait};
 
+use crate::client::Patience;
 use crate::data_sources::golden_path::GoldenPathSource;
 use crate::data_sources::service::ServiceSource;
 use crate::resources::service::Service;
@@ -19,13 +20,19 @@ use crate::settings::{self, Platform, ProcessEnvironment, Settings};
 #[derive(Debug)]
 pub struct Idp {
     environment: ProcessEnvironment,
+    patience: Patience,
     platform: Configured<Platform>,
 }
 
 impl Idp {
     /// A provider that is not configured yet.
     pub fn new(environment: ProcessEnvironment) -> Self {
-        Self { environment, platform: Configured::new() }
+        Self::with_patience(environment, Patience::default())
+    }
+
+    /// The same, with other limits on how long it waits for a platform that does not answer.
+    pub fn with_patience(environment: ProcessEnvironment, patience: Patience) -> Self {
+        Self { environment, patience, platform: Configured::new() }
     }
 }
 
@@ -63,7 +70,9 @@ impl Provider for Idp {
         self.platform.clear();
         let settings: Settings = request.config.to_model(diagnostics)?;
         if !settings::is_unknown(&settings) {
-            self.platform.set(settings::configure(&settings, &self.environment, diagnostics)?);
+            let platform =
+                settings::configure(&settings, &self.environment, self.patience, diagnostics)?;
+            self.platform.set(platform);
         }
         Ok(())
     }

@@ -145,6 +145,7 @@ pub fn validate(settings: &Settings, diagnostics: &mut Diagnostics) -> Result<()
 pub fn configure(
     settings: &Settings,
     environment: &ProcessEnvironment,
+    patience: Patience,
     diagnostics: &mut Diagnostics,
 ) -> Result<Platform, Failed> {
     let endpoint = endpoint(settings, environment, diagnostics);
@@ -163,7 +164,7 @@ pub fn configure(
         file: settings.ca_file.known().map(PathBuf::from),
         pem: settings.ca_pem.known().cloned(),
     };
-    let client = Client::new(endpoint, token, roots, Patience::default());
+    let client = Client::new(endpoint, token, roots, patience);
     Ok(Platform { client, lock: lock?, notices: notices? })
 }
 
@@ -264,7 +265,8 @@ mod tests {
 
     fn refusals(settings: &Settings) -> Vec<String> {
         let mut diagnostics = Diagnostics::default();
-        configure(settings, &ProcessEnvironment::default(), &mut diagnostics).unwrap_err();
+        configure(settings, &ProcessEnvironment::default(), Patience::default(), &mut diagnostics)
+            .unwrap_err();
         diagnostics
             .errors
             .iter()
@@ -297,7 +299,8 @@ mod tests {
         };
         let mut diagnostics = Diagnostics::default();
 
-        let platform = configure(&settings(&[]), &environment, &mut diagnostics).unwrap();
+        let platform =
+            configure(&settings(&[]), &environment, Patience::default(), &mut diagnostics).unwrap();
 
         assert_eq!(platform.client.endpoint().to_string(), "http://127.0.0.1:8080");
         assert!(diagnostics.warnings.is_empty());
@@ -308,7 +311,8 @@ mod tests {
         let settings = settings(&[("endpoint", "http://idp.example.com"), ("token", "idp_x")]);
         let mut diagnostics = Diagnostics::default();
 
-        configure(&settings, &ProcessEnvironment::default(), &mut diagnostics).unwrap();
+        configure(&settings, &ProcessEnvironment::default(), Patience::default(), &mut diagnostics)
+            .unwrap();
 
         assert_eq!(diagnostics.warnings[0].summary, "Token is sent without encryption");
     }
@@ -320,7 +324,9 @@ mod tests {
         let path = file.to_str().unwrap();
         let settings = settings(&[COMPLETE[0], COMPLETE[1], ("lock_file", path)]);
         let environment = ProcessEnvironment::default();
-        let platform = configure(&settings, &environment, &mut Diagnostics::default()).unwrap();
+        let platform =
+            configure(&settings, &environment, Patience::default(), &mut Diagnostics::default())
+                .unwrap();
         assert_eq!(platform.lock.golden_paths().len(), 0);
 
         std::fs::write(&file, "{ \"version\": 1, ").unwrap();

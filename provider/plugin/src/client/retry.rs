@@ -18,6 +18,8 @@ pub struct Patience {
     pub longest_pause: Duration,
     /// How long one answer may take.
     pub answer_within: Duration,
+    /// How long a server that works on something may be away before nobody waits for it any more.
+    pub away_for: Duration,
 }
 
 impl Default for Patience {
@@ -27,6 +29,7 @@ impl Default for Patience {
             first_pause: Duration::from_millis(250),
             longest_pause: Duration::from_secs(10),
             answer_within: Duration::from_mins(1),
+            away_for: Duration::from_mins(1),
         }
     }
 }

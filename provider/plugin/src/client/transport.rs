@@ -112,6 +112,10 @@ impl Transport {
         &self.endpoint
     }
 
+    pub(super) fn patience(&self) -> &Patience {
+        &self.patience
+    }
+
     /// Sends a request, again where that may help, and reads the answer.
     pub(super) async fn call<T: DeserializeOwned>(
         &self,

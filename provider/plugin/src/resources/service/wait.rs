@@ -10,10 +10,6 @@ use crate::client::{Client, ClientError};
 
 /// How long one question about an operation may be held back by the server.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// How long the server may be away before nobody waits for it any more.
-const LONGEST_ABSENCE: Duration = Duration::from_mins(1);
-/// The pause before asking again a server that is away.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// Why an apply ended early.
 #[derive(Debug)]
@@ -62,7 +58,8 @@ pub(super) async fn until_done(
                 operation = answer;
                 heard = Instant::now();
             }
-            Some(Ok(Err(error))) if error.is_passing() && heard.elapsed() < LONGEST_ABSENCE => {}
+            Some(Ok(Err(error)))
+                if error.is_passing() && heard.elapsed() < client.patience().away_for => {}
             Some(Ok(Err(error))) => return Err(Stopped::Lost { id, error }),
         }
     }
@@ -73,7 +70,7 @@ pub(super) async fn until_done(
 async fn ask(client: &Client, id: &str, wait: Duration) -> Result<Operation, ClientError> {
     let answer = client.operation(id, wait).await;
     if answer.as_ref().is_err_and(ClientError::is_passing) {
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(client.patience().first_pause).await;
     }
     answer
 }
