@@ -65,6 +65,7 @@ fn answer(stream: TcpStream, folder: &Path, authorization: &str) {
         .env("GIT_PROTOCOL", header("git-protocol"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut stdin = backend.stdin.take().unwrap();
