@@ -94,7 +94,7 @@ impl Client {
     ) -> Result<GoldenPath, ClientError> {
         let mut request = Request::new(Method::GET, format!("golden-paths/{address}"));
         if let Some(constraint) = constraint {
-            request = request.query("version", constraint.as_str());
+            request = request.query("constraint", constraint.as_str());
         }
         self.transport.call(&request).await
     }

@@ -155,7 +155,9 @@ impl Draft {
         match (&answer.rendered_sha256, &answer.outputs) {
             (Some(sha256), Some(outputs)) if whole => {
                 planned.rendered_sha256 = Attr::Known(sha256.clone());
-                planned.changes = Attr::Known(changed_objects(&answer.changes));
+                if !continues_unfinished(answer) {
+                    planned.changes = Attr::Known(changed_objects(&answer.changes));
+                }
                 planned.url = outputs.url.clone().into();
                 planned.catalog_ref = Attr::Known(outputs.catalog_ref.clone());
                 let gitops = GitOps { commit: Attr::Unknown, ..GitOps::of(outputs) };
@@ -238,6 +240,11 @@ fn leave_image_to_pipeline(wanted: &mut Service, prior: &Service) {
     if wanted.is_moved_by_pipeline() && prior.image.known().is_some() {
         wanted.image.clone_from(&prior.image);
     }
+}
+
+/// Whether a create goes on with what an earlier one began: how much of it is left to do may change by itself.
+fn continues_unfinished(answer: &Plan) -> bool {
+    answer.notices.iter().any(|notice| notice.code == "continues_unfinished")
 }
 
 /// Every result is unknown but the id.

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use provider_framework::{Diagnostics, Failed, Report as _};
-use registry_api::platform::{Operation, ResourceRef};
+use registry_api::platform::Operation;
 
-use super::model::id;
 use super::wait::Stopped;
 use crate::client::ClientError;
 use crate::report;
@@ -13,7 +12,6 @@ use crate::report;
 /// An apply that ended early.
 pub(super) struct Failure<'a> {
     pub(super) label: &'a str,
-    pub(super) reference: &'a ResourceRef,
     pub(super) doing: Doing,
     pub(super) limit: Duration,
 }
@@ -59,22 +57,10 @@ impl Failure<'_> {
 
     fn refused(&self, error: &ClientError, diagnostics: &mut Diagnostics) -> Failed {
         let failed = report::client_error(diagnostics, self.label, self.doing.noun(), error);
-        let hint = match error.code() {
-            Some("already_exists") => format!(
-                "If it should be managed here, import it (with the address that it has in your configuration):\n\n\
-                 import {{\n  to = idp_service.{}\n  id = \"{}\"\n}}",
-                self.reference.name.as_str().replace('-', "_"),
-                id(self.reference),
-            ),
-            Some("environment_moved" | "plan_stale" | "generation_moved") => {
-                "What was planned is not what would happen now. Nothing was changed; plan again."
-                    .to_owned()
-            }
-            _ => return failed,
-        };
+        let moved = matches!(error.code(), Some("environment_moved" | "plan_stale" | "conflict"));
         // The hint belongs to the error that was just recorded.
-        if let Some(error) = diagnostics.errors.last_mut() {
-            error.detail = format!("{}\n\n{hint}", error.detail).into();
+        if let (true, Some(error)) = (moved, diagnostics.errors.last_mut()) {
+            error.detail = format!("{}\n\nNothing was changed; plan again.", error.detail).into();
         }
         failed
     }
