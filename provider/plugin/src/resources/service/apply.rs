@@ -193,8 +193,7 @@ impl<'a> Apply<'a> {
     }
 
     fn report(&self, stopped: Stopped, doing: Doing, diagnostics: &mut Diagnostics) -> Failed {
-        let failure =
-            Failure { label: &self.label, reference: &self.reference, doing, limit: self.limit };
+        let failure = Failure { label: &self.label, doing, limit: self.limit };
         failure.report(stopped, diagnostics)
     }
 }

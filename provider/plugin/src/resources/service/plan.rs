@@ -232,14 +232,14 @@ fn remarks(draft: &Draft, answer: &api::Plan, others: &[&api::Notice]) -> String
         let _ = writeln!(text, "Cost: {}.", report::cost(cost));
     }
     if !draft.drift().is_empty() {
-        text.push_str("Someone else changed files of this service; this plan mends them:\n");
+        text.push_str("Since the last apply, someone else changed files in the repository:\n");
         for drift in draft.drift().iter().take(LISTED) {
-            let kind = match drift.kind {
-                DriftKind::Missing => "is missing",
-                DriftKind::Modified => "was edited",
-                DriftKind::Unexpected => "was added",
+            let what = match drift.kind {
+                DriftKind::Missing => "was removed, and is put back",
+                DriftKind::Modified => "was edited, and is put back",
+                DriftKind::Unexpected => "was added, and is left alone",
             };
-            let _ = writeln!(text, "  {} {kind}", drift.path);
+            let _ = writeln!(text, "  {} {what}", drift.path);
         }
     }
     add_notices(&mut text, others);
