@@ -12,6 +12,8 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::listing::Listing;
+use crate::ops::refusal::PlatformError;
+use crate::platform::{Platform, PlatformStartError};
 use crate::store::{Store, StoreError};
 
 /// The running service; cheap to clone.
@@ -31,6 +33,8 @@ pub struct App {
     pub publishers: Publishers,
     /// Version lists of modules, as they were last answered.
     pub module_lists: Cache<ModuleAddress, Listing>,
+    /// The platform's memory.
+    pub platform: Arc<Platform>,
 }
 
 /// Why the service could not start.
@@ -69,6 +73,12 @@ pub enum StartError {
     /// The publisher keys.
     #[error(transparent)]
     Publishers(#[from] PublisherError),
+    /// The platform.
+    #[error("cannot start the platform")]
+    Platform(#[from] PlatformStartError),
+    /// The revisions of the environments.
+    #[error("cannot note what the environments are configured as")]
+    Environments(#[source] PlatformError),
 }
 
 impl App {
@@ -80,6 +90,10 @@ impl App {
         let path = config.server.data_dir.join("link.key");
         let links = Links::open(&path, config.limits.link_seconds)
             .map_err(|source| StartError::LinkKey { path, source })?;
+        let platform = Arc::new(Platform::new(&config)?);
+        crate::ops::places::remember(&store, &platform, clock.now())
+            .await
+            .map_err(StartError::Environments)?;
         Ok(Self {
             config: Arc::new(config),
             store,
@@ -88,6 +102,7 @@ impl App {
             links,
             publishers,
             module_lists: Cache::default(),
+            platform,
         })
     }
 

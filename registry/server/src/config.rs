@@ -30,6 +30,9 @@ pub use server::{Limits, LogFormat, Server, Tls};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// What programs that the server runs may know of the environment of this process; never from the file.
+    #[serde(skip)]
+    pub process_environment: BTreeMap<String, String>,
     /// `[server]`: where it listens and who it is.
     pub server: Server,
     /// `[limits]`: what one request may cost.

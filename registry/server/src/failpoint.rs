@@ -18,6 +18,14 @@ pub const ALL: &[&str] = &[
     "gitops.after_import",
     "gitops.before_push",
     "gitops.after_push",
+    "platform.accepting",
+    "platform.accepted",
+    "platform.claimed",
+    "platform.rendered",
+    "platform.committing",
+    "platform.committed",
+    "platform.recording",
+    "platform.recorded",
 ];
 
 static ARMED: OnceLock<String> = OnceLock::new();

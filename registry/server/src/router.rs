@@ -51,6 +51,7 @@ fn short(app: &App) -> Router<App> {
         .route("/.well-known/terraform.json", get(discovery::discover))
         .route("/v1/modules/{namespace}/{name}/{system}/versions", get(modules::versions))
         .route("/v1/modules/{namespace}/{name}/{system}/{version}/download", get(modules::download))
+        .merge(api::openapi::with_document(api::routes()))
         .route("/api/v1/server", get(api::server::info))
         .route("/api/v1/tokens", get(api::tokens::list).post(api::tokens::create))
         .route("/api/v1/tokens/{id}", delete(api::tokens::revoke))

@@ -6,7 +6,13 @@
 //! A commit is on the disk when it returns (write-ahead log, synced fully), so neither a killed process nor a power
 //! cut loses one.
 
+pub mod audit;
+mod document;
+pub mod environments;
+pub mod golden_paths;
 pub mod modules;
+pub mod operations;
+pub mod resources;
 pub mod tokens;
 
 use std::path::Path;

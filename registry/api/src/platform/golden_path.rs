@@ -69,3 +69,25 @@ pub struct GoldenPathVersion {
     /// When it was published.
     pub published_at: String,
 }
+
+/// Answer of `GET /golden-paths`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct GoldenPathList {
+    /// By address.
+    pub golden_paths: Vec<GoldenPathSummary>,
+}
+
+/// One line of [`GoldenPathList`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct GoldenPathSummary {
+    /// Address in this registry.
+    pub address: ModuleAddress,
+    /// What configurations write as `template`.
+    pub template: String,
+    /// What configurations write as `language`.
+    pub language: String,
+    /// Every published version, highest first.
+    pub versions: Vec<Version>,
+}

@@ -5,6 +5,7 @@
 mod audit;
 mod golden_path;
 mod operation;
+mod place;
 mod plan;
 mod resource;
 mod service;
@@ -12,8 +13,11 @@ mod service;
 use serde::{Deserialize, Serialize};
 
 pub use audit::{AuditEntry, AuditPage};
-pub use golden_path::{GoldenPath, GoldenPathRef, GoldenPathVersion, PathStatus};
+pub use golden_path::{
+    GoldenPath, GoldenPathList, GoldenPathRef, GoldenPathSummary, GoldenPathVersion, PathStatus,
+};
 pub use operation::{Operation, OperationError, OperationKind, OperationState, Step, StepState};
+pub use place::{Environment, EnvironmentList, Owner, OwnerList};
 pub use plan::{
     Change, ChangeAction, Cost, Effect, Level, Notice, Plan, PlanAction, PlanRequest, Prior,
     Selection, Verdict,

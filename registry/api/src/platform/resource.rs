@@ -62,7 +62,7 @@ pub struct Resource {
     pub owner: Name,
     /// Grows with every accepted change.
     pub generation: u64,
-    /// What was last asked for.
+    /// What stands: the last change that succeeded, or, before the first, what was asked for.
     pub spec: ServiceSpec,
     /// What the configuration allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,7 @@
 //! `idp serve`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -10,6 +11,7 @@ use super::Context;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
+use crate::jobs::Worker;
 use crate::serve::Listener;
 use crate::{config, router};
 
@@ -63,7 +65,9 @@ pub(super) async fn run_server(app: App, listener: Listener) -> anyhow::Result<(
         "serving"
     );
     let stop = stop_signal()?;
+    let worker = Worker::start(app.clone());
     listener.serve(router::build(app.clone()), stop).await;
+    worker.stop(Duration::from_secs(app.config.server.shutdown_seconds)).await;
     app.store.close().await;
     tracing::info!("stopped");
     Ok(())

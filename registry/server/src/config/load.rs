@@ -73,6 +73,7 @@ impl Config {
             )
         })?;
         config.overlay(variables).map_err(|problem| ConfigError::new(file, vec![problem]))?;
+        config.process_environment.clone_from(variables);
         config.resolve(folder);
         let problems = config.check();
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::new(file, problems)) }

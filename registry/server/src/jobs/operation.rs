@@ -1,0 +1,300 @@
+//! One operation: its steps, each recorded before and after, and its end.
+
+use std::time::Duration;
+
+use registry_api::platform::{OperationError, OperationKind, ResourcePhase, StepState};
+use serde_json::json;
+
+use super::commit::{self, Files};
+use super::millis;
+use crate::app::App;
+use crate::drivers::gitops::GitOpsError;
+use crate::error::chain;
+use crate::failpoint;
+use crate::model::audit::Event;
+use crate::model::revision::Revision;
+use crate::ops::refusal::PlatformError;
+use crate::ops::standing::subject;
+use crate::store::operations::{self, OperationRow};
+use crate::store::{StoreError, Tx, audit, resources};
+
+/// Renders the files again, from the very path that was accepted.
+pub(super) const RENDER: &str = "render";
+/// Commits them, or their removal.
+pub(super) const COMMIT: &str = "commit";
+/// Makes the new state the resource's own and ends the operation.
+pub(super) const RECORD: &str = "record";
+
+/// How long what may mend itself is tried again.
+const TRY_FOR: Duration = Duration::from_mins(10);
+/// Pause before the second attempt; doubled each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// An operation that was claimed this often brings its worker down.
+const MOST_ATTEMPTS: u32 = 200;
+
+/// Why a step did not succeed.
+#[derive(Debug)]
+pub(super) struct StepFailure {
+    /// Stable name.
+    pub(super) code: &'static str,
+    /// What happened and how to mend it.
+    pub(super) message: String,
+    /// Whether trying again may help.
+    pub(super) mends_itself: bool,
+}
+
+/// How an attempt ended.
+enum Stopped {
+    /// Another worker has it now; nothing may be written any more.
+    LeaseLost,
+    /// The database; the claim runs out and the operation is claimed again.
+    Store(StoreError),
+    /// A step failed.
+    Step(&'static str, StepFailure),
+}
+
+impl From<StoreError> for Stopped {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl StepFailure {
+    /// A failure that only a person can mend.
+    pub(super) fn permanent(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), mends_itself: false }
+    }
+}
+
+impl From<GitOpsError> for StepFailure {
+    fn from(error: GitOpsError) -> Self {
+        let code = match &error {
+            GitOpsError::Refused { .. } => "remote_refused",
+            GitOpsError::Unauthorised { .. } => "remote_unauthorised",
+            GitOpsError::NotOwned { .. } => "files_not_owned",
+            GitOpsError::Unreachable { .. } | GitOpsError::TimedOut { .. } => "remote_unreachable",
+            GitOpsError::Contended { .. } => "remote_contended",
+            GitOpsError::DiskFull { .. } => "disk_full",
+            _ => "gitops_failed",
+        };
+        Self { code, mends_itself: error.is_retryable(), message: error.to_string() }
+    }
+}
+
+impl From<PlatformError> for StepFailure {
+    fn from(error: PlatformError) -> Self {
+        match error {
+            PlatformError::Refused(refusal) => {
+                Self::permanent(refusal.reason.code(), refusal.detail.clone())
+            }
+            PlatformError::GitOps(error) => error.into(),
+            other => {
+                tracing::error!(error = %chain(&other), "a step failed");
+                Self {
+                    code: "internal_error",
+                    message: "the server failed; its log says why".to_owned(),
+                    mends_itself: true,
+                }
+            }
+        }
+    }
+}
+
+/// Works on a claimed operation until it ended, has to wait, or belongs to somebody else.
+pub(super) async fn carry_out(app: &App, row: &OperationRow, lease: &str) {
+    let attempt = Attempt { app, row, lease };
+    let done = match attempt.run().await {
+        Ok(()) => Ok(()),
+        Err(Stopped::Step(step, failure)) => attempt.give_way(step, failure).await,
+        Err(other) => Err(other),
+    };
+    match done {
+        Ok(()) => app.platform.signals.ended(&row.id),
+        Err(Stopped::LeaseLost) => {
+            tracing::warn!(operation.id = %row.id, "another worker took over");
+        }
+        Err(Stopped::Store(error)) => {
+            tracing::error!(operation.id = %row.id, error = %chain(&error), "the database failed; the operation is claimed again");
+        }
+        Err(Stopped::Step(step, failure)) => {
+            tracing::error!(operation.id = %row.id, step, code = failure.code, "a failure could not be recorded");
+        }
+    }
+}
+
+/// One claim of one operation.
+struct Attempt<'a> {
+    app: &'a App,
+    row: &'a OperationRow,
+    lease: &'a str,
+}
+
+impl Attempt<'_> {
+    async fn run(&self) -> Result<(), Stopped> {
+        let first = super::steps(self.row.kind)[0];
+        if self.row.attempts > MOST_ATTEMPTS {
+            let why = "the server stopped at this operation again and again; its log says why";
+            return Err(Stopped::Step(first, StepFailure::permanent("too_many_attempts", why)));
+        }
+        let files = match &self.row.target {
+            Some(target) => self.render(target).await?,
+            None => Files::new(),
+        };
+        let commit = self.commit(files).await?;
+        self.record(commit).await
+    }
+
+    async fn render(&self, target: &Revision) -> Result<Files, Stopped> {
+        self.begin(None, RENDER).await?;
+        let files = commit::render(self.app, &self.row.resource, target)
+            .await
+            .map_err(|failure| Stopped::Step(RENDER, failure))?;
+        failpoint::hit("platform.rendered");
+        Ok(files)
+    }
+
+    async fn commit(&self, files: Files) -> Result<Option<String>, Stopped> {
+        let before = self.row.target.as_ref().map(|_| {
+            let count = files.len();
+            (RENDER, format!("{count} files"))
+        });
+        self.begin(before, COMMIT).await?;
+        failpoint::hit("platform.committing");
+        let told = commit::commit(self.app, self.row, files)
+            .await
+            .map_err(|failure| Stopped::Step(COMMIT, failure))?;
+        failpoint::hit("platform.committed");
+        let mut tx = self.write().await?;
+        operations::end_step(&mut tx, &self.row.id, COMMIT, StepState::Done, &told.detail).await?;
+        operations::set_commit(&mut tx, &self.row.id, told.commit.as_deref()).await?;
+        operations::begin_step(&mut tx, &self.row.id, RECORD).await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        failpoint::hit("platform.recording");
+        Ok(told.commit)
+    }
+
+    /// The end: the resource, the operation and the audit entry in one transaction.
+    async fn record(&self, commit: Option<String>) -> Result<(), Stopped> {
+        let (row, now) = (self.row, self.app.clock.now());
+        let mut tx = self.write().await?;
+        match &row.target {
+            Some(target) => {
+                let mut settled = target.clone();
+                let gitops = &mut settled.outputs.gitops;
+                gitops.commit = gitops.commit.take().or_else(|| commit.clone());
+                resources::settle(&mut tx, &row.resource_id, &settled, now).await?;
+            }
+            None => resources::delete_resource(&mut tx, &row.resource_id).await?,
+        }
+        operations::end_step(&mut tx, &row.id, RECORD, StepState::Done, "recorded").await?;
+        operations::finish(&mut tx, &row.id, None, now).await?;
+        audit::append(&mut tx, self.event("operation.succeeded", now, json!({ "commit": commit })))
+            .await?;
+        tx.commit().await.map_err(StoreError::from)?;
+        failpoint::hit("platform.recorded");
+        tracing::info!(operation.id = %row.id, operation.kind = ?row.kind, resource = %subject(&row.resource), "operation succeeded");
+        Ok(())
+    }
+
+    /// Records the end of one step and the beginning of the next, in one transaction.
+    async fn begin(&self, ended: Option<(&str, String)>, step: &str) -> Result<(), Stopped> {
+        let mut tx = self.write().await?;
+        if let Some((name, detail)) = ended {
+            operations::end_step(&mut tx, &self.row.id, name, StepState::Done, &detail).await?;
+        }
+        operations::begin_step(&mut tx, &self.row.id, step).await?;
+        Ok(tx.commit().await.map_err(StoreError::from)?)
+    }
+
+    /// A transaction in which this worker still holds the operation.
+    async fn write(&self) -> Result<Tx, Stopped> {
+        let mut tx = self.app.store.write().await?;
+        if operations::holds(&mut tx, &self.row.id, self.lease).await? {
+            Ok(tx)
+        } else {
+            Err(Stopped::LeaseLost)
+        }
+    }
+
+    /// After a failure: later again, or for good.
+    async fn give_way(&self, step: &'static str, failure: StepFailure) -> Result<(), Stopped> {
+        let now = self.app.clock.now();
+        if failure.mends_itself && now < self.row.created_at + millis(TRY_FOR) {
+            return self.put_back(step, &failure, now).await;
+        }
+        self.fail(step, failure, now).await
+    }
+
+    async fn put_back(
+        &self,
+        step: &'static str,
+        failure: &StepFailure,
+        now: i64,
+    ) -> Result<(), Stopped> {
+        let pause = FIRST_PAUSE * 2_u32.saturating_pow(self.row.attempts.saturating_sub(1).min(10));
+        let pause = pause.min(LONGEST_PAUSE);
+        let detail =
+            format!("attempt {} failed, trying again: {}", self.row.attempts, failure.message);
+        tracing::warn!(operation.id = %self.row.id, step, code = failure.code, attempt = self.row.attempts, "trying again: {}", failure.message);
+        let mut tx = self.write().await?;
+        operations::end_step(&mut tx, &self.row.id, step, StepState::Running, &detail).await?;
+        operations::put_back(&mut tx, &self.row.id, now + millis(pause)).await?;
+        Ok(tx.commit().await.map_err(StoreError::from)?)
+    }
+
+    async fn fail(
+        &self,
+        step: &'static str,
+        failure: StepFailure,
+        now: i64,
+    ) -> Result<(), Stopped> {
+        let row = self.row;
+        let error = OperationError {
+            step: step.to_owned(),
+            code: failure.code.to_owned(),
+            message: failure.message,
+            remaining: self.remaining().await?,
+        };
+        tracing::warn!(operation.id = %row.id, step, code = failure.code, "operation failed: {}", error.message);
+        let mut tx = self.write().await?;
+        operations::end_step(&mut tx, &row.id, step, StepState::Failed, &error.message).await?;
+        operations::finish(&mut tx, &row.id, Some(&error), now).await?;
+        resources::fall_back(&mut tx, &row.resource_id, now).await?;
+        let detail = json!({ "step": error.step, "code": error.code });
+        audit::append(&mut tx, self.event("operation.failed", now, detail)).await?;
+        Ok(tx.commit().await.map_err(StoreError::from)?)
+    }
+
+    /// What is left as it was, for the one who has to mend it.
+    async fn remaining(&self) -> Result<String, Stopped> {
+        let mut conn = self.app.store.read().await?;
+        let resource = resources::resource(&mut conn, &self.row.resource).await?;
+        let stands = resource.is_some_and(|resource| {
+            resource.revision.is_some() && resource.phase != ResourcePhase::Unfinished
+        });
+        Ok(match (self.row.kind, stands) {
+            (OperationKind::Delete, _) => "nothing was removed; delete it again once this is mended",
+            (_, true) => "the last good version stays in place; the next apply tries again",
+            (_, false) => {
+                "the resource stays unfinished: the owner's next apply continues it, `idp resources abandon` rolls it back"
+            }
+        }
+        .to_owned())
+    }
+
+    fn event(&self, action: &str, now: i64, mut detail: serde_json::Value) -> Event {
+        detail["operation"] = json!(self.row.id);
+        detail["generation"] = json!(self.row.generation);
+        detail["on_behalf_of"] = json!(self.row.actor);
+        Event {
+            at: now,
+            actor: "platform".to_owned(),
+            action: action.to_owned(),
+            subject: subject(&self.row.resource),
+            detail,
+            request_id: self.row.request_id.clone(),
+        }
+    }
+}

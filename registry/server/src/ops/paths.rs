@@ -1,0 +1,170 @@
+//! Golden paths of this registry: which one a request means, and the verified, parsed path itself.
+//!
+//! A path is used only after its publisher's signature verified over the very bytes that are in the blob store.
+//! Archives are immutable, so a path that verified and parsed once is kept.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use registry_api::ModuleAddress;
+use registry_api::platform::{GoldenPathRef, Selection};
+use registry_trust::archive::{Archive, Limits};
+use registry_trust::key::VerifyingKey;
+use registry_trust::release::ReleaseId;
+use registry_trust::verify::{Content, verify_release};
+use tokio::sync::OnceCell;
+
+use super::refusal::{PlatformError, Reason, field, invalid, refuse};
+use crate::app::App;
+use crate::golden_path::GoldenPath;
+use crate::model::selection::{Choice, choose};
+use crate::store::golden_paths::{self, PathVersion};
+use crate::store::modules;
+
+/// The namespace of golden paths.
+pub const NAMESPACE: &str = "golden";
+
+/// Most paths that are kept parsed.
+const KEPT: usize = 256;
+
+/// Paths that verified and parsed, by release and digest.
+#[derive(Debug, Default)]
+pub struct PathCache(Mutex<HashMap<String, Arc<OnceCell<Arc<GoldenPath>>>>>);
+
+impl PathCache {
+    fn cell(&self, path: &GoldenPathRef) -> Arc<OnceCell<Arc<GoldenPath>>> {
+        let key = format!("{}@{}#{}", path.address, path.version, path.sha256);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT && !kept.contains_key(&key) {
+            // Rare, and everything comes back with its next use.
+            kept.clear();
+        }
+        Arc::clone(kept.entry(key).or_default())
+    }
+}
+
+/// Every usable version of a path; empty where there is no such path.
+pub async fn versions(
+    app: &App,
+    address: &ModuleAddress,
+) -> Result<Vec<PathVersion>, PlatformError> {
+    let mut conn = app.store.read().await?;
+    Ok(golden_paths::path_versions(&mut conn, address).await?)
+}
+
+/// Every golden path of this registry.
+pub async fn addresses(app: &App) -> Result<Vec<ModuleAddress>, PlatformError> {
+    let mut conn = app.store.read().await?;
+    Ok(modules::modules_in(&mut conn, NAMESPACE).await?)
+}
+
+/// The path and version that a request means. `current` is the one in use.
+pub async fn select(
+    app: &App,
+    template: &str,
+    language: &str,
+    selection: &Selection,
+    current: Option<&GoldenPathRef>,
+) -> Result<Choice, PlatformError> {
+    let Ok(address) = ModuleAddress::new(NAMESPACE, template, language) else {
+        return Err(unknown_path(app, template, language).await?);
+    };
+    let published = versions(app, &address).await?;
+    if published.is_empty() {
+        return Err(unknown_path(app, template, language).await?);
+    }
+    let paths: Vec<GoldenPathRef> = published.into_iter().map(|version| version.path).collect();
+    choose(&address, &paths, selection, current).map_err(|error| invalid(vec![error.field()]))
+}
+
+/// Names what is wrong, template or language, and lists what there is.
+async fn unknown_path(
+    app: &App,
+    template: &str,
+    language: &str,
+) -> Result<PlatformError, PlatformError> {
+    let known = addresses(app).await?;
+    let languages: Vec<&str> = known
+        .iter()
+        .filter(|address| address.name() == template)
+        .map(ModuleAddress::system)
+        .collect();
+    let given = |text: &str| text.chars().take(80).collect::<String>();
+    let wrong = if languages.is_empty() {
+        let mut templates: Vec<&str> = known.iter().map(ModuleAddress::name).collect();
+        templates.dedup();
+        field(
+            "/spec/template",
+            "unknown_template",
+            format!(
+                "there is no template {:?}; there are: {}",
+                given(template),
+                listed(&templates)
+            ),
+            "use one of them, or publish a golden path of that name",
+        )
+    } else {
+        field(
+            "/spec/language",
+            "unknown_language",
+            format!(
+                "template {template:?} is not there for language {:?}; there are: {}",
+                given(language),
+                listed(&languages)
+            ),
+            "use one of them, or publish a golden path for that language",
+        )
+    };
+    Ok(invalid(vec![wrong]))
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// The path itself, verified and parsed; the second use of the same bytes is free.
+pub async fn load(app: &App, path: &GoldenPathRef) -> Result<Arc<GoldenPath>, PlatformError> {
+    let cell = app.platform.paths.cell(path);
+    cell.get_or_try_init(|| open(app, path)).await.map(Arc::clone)
+}
+
+async fn open(app: &App, path: &GoldenPathRef) -> Result<Arc<GoldenPath>, PlatformError> {
+    let packed = app.blobs.read_all(&path.sha256).await?;
+    let mut conn = app.store.read().await?;
+    let row = modules::module_version(&mut conn, &path.address, &path.version).await?;
+    let bundle = row.map(|row| row.bundle).unwrap_or_default();
+    drop(conn);
+    let keys = app.publishers.keys(NAMESPACE).to_vec();
+    let hostname = app.platform.facts.hostname.clone();
+    let path = path.clone();
+    tokio::task::spawn_blocking(move || verified(&packed, &bundle, &keys, &hostname, &path)).await?
+}
+
+fn verified(
+    packed: &[u8],
+    bundle: &str,
+    keys: &[VerifyingKey],
+    hostname: &str,
+    path: &GoldenPathRef,
+) -> Result<Arc<GoldenPath>, PlatformError> {
+    let name = format!("golden path {} {}", path.address, path.version);
+    let untrusted =
+        |why: String| refuse(Reason::PathUntrusted, format!("{name} is not used: {why}"));
+    let archive =
+        Archive::open(packed, &Limits::default()).map_err(|e| untrusted(e.to_string()))?;
+    let address = &path.address;
+    let release = ReleaseId::new(
+        hostname,
+        address.namespace(),
+        address.name(),
+        address.system(),
+        path.version.clone(),
+    )
+    .map_err(|error| untrusted(error.to_string()))?;
+    verify_release(bundle.as_bytes(), &release, Content::Archive(&archive), keys)
+        .map_err(|error| untrusted(crate::error::chain(&error)))?;
+    let parsed = GoldenPath::parse(&archive.contents()).map_err(|errors| {
+        refuse(Reason::PathBroken, format!("{name} cannot be used; tell its publisher: {errors}"))
+    })?;
+    Ok(Arc::new(parsed))
+}

@@ -1,0 +1,245 @@
+//! Plans: what a change would do, computed by the engine that does it. Side-effect free.
+
+use registry_api::platform::{
+    Effect, GoldenPathRef, Level, Notice, Plan, PlanAction, PlanRequest, ResourceRef, ServiceSpec,
+    Verdict,
+};
+use serde_json::Value;
+
+use super::places::{Scope, require, require_revision, scope};
+use super::prepare::{Draft, Prepared, in_background, judge, prepare};
+use super::refusal::{PlatformError, invalid};
+use super::{paths, spec, standing};
+use crate::app::App;
+use crate::auth::Token;
+use crate::model::revision::{image_to_run, removals};
+use crate::model::right::Action;
+use crate::policy::PolicyInput;
+use crate::store::resources::ResourceRow;
+
+/// Computes what `request` would do.
+pub async fn plan(app: &App, token: &Token, request: &PlanRequest) -> Result<Plan, PlatformError> {
+    let scope = scope(app, token, &request.environment, &request.owner)?;
+    require(token, &Action::Plan, &request.environment, &request.owner)?;
+    require_revision(app, scope.place, request.environment_revision.as_deref()).await?;
+    let reference = ResourceRef {
+        kind: request.kind,
+        environment: request.environment.clone(),
+        name: request.name.clone(),
+    };
+    let row = standing::find(app, &reference).await?;
+    match request.action {
+        PlanAction::Delete => {
+            plan_delete(app, token, &present(row, &reference)?, request, scope).await
+        }
+        PlanAction::Create => {
+            if let Some(row) = &row {
+                standing::may_create(row, &request.owner)?;
+            }
+            plan_change(app, token, row, request, scope, &reference).await
+        }
+        PlanAction::Update => {
+            let row = present(row, &reference)?;
+            require(token, &Action::Plan, &request.environment, &row.owner)?;
+            check_prior(&row, request)?;
+            plan_change(app, token, Some(row), request, scope, &reference).await
+        }
+    }
+}
+
+fn present(
+    row: Option<ResourceRow>,
+    reference: &ResourceRef,
+) -> Result<ResourceRow, PlatformError> {
+    row.ok_or_else(|| standing::not_found(reference))
+}
+
+fn check_prior(row: &ResourceRow, request: &PlanRequest) -> Result<(), PlatformError> {
+    request
+        .prior
+        .as_ref()
+        .map_or(Ok(()), |prior| standing::require_generation(row, prior.generation))
+}
+
+async fn plan_change(
+    app: &App,
+    token: &Token,
+    row: Option<ResourceRow>,
+    request: &PlanRequest,
+    scope: Scope<'_>,
+    reference: &ResourceRef,
+) -> Result<Plan, PlatformError> {
+    let wrong = spec::check(&request.spec, &request.unknown);
+    if !wrong.is_empty() {
+        return Err(invalid(wrong));
+    }
+    let current = row.as_ref().and_then(|row| row.revision.as_ref());
+    if !request.unknown.is_empty() {
+        return plan_known(app, token, request, scope, current.map(|c| &c.golden_path)).await;
+    }
+    let asked: ServiceSpec = spec::parse(&request.spec)?;
+    let observed = match current {
+        Some(current) => Some(standing::observe(scope.place, reference, current).await?),
+        None => None,
+    };
+    let draft = Draft {
+        scope,
+        reference,
+        action: request.action,
+        spec: &asked,
+        image: image_to_run(&asked, current),
+        selection: &request.golden_path,
+        deletion_protection: false,
+        caller: &token.name,
+        current,
+        observed: observed.as_ref(),
+    };
+    let Prepared { revision, verdicts, notices, cost } = prepare(app, draft).await?;
+    let busy = row.as_ref().and_then(unfinished_notice);
+    Ok(Plan {
+        golden_path: Some(revision.golden_path),
+        policy: verdicts,
+        policy_sha256: app.platform.policy.sha256().to_owned(),
+        changes: revision.changes,
+        outputs: Some(revision.outputs),
+        cost,
+        notices: notices.into_iter().chain(busy).collect(),
+        rendered_sha256: Some(revision.rendered_sha256),
+        environment_revision: scope.place.revision.clone(),
+    })
+}
+
+/// Checks what is known where something is not: no rendering, but every rule that can be applied is.
+async fn plan_known(
+    app: &App,
+    token: &Token,
+    request: &PlanRequest,
+    scope: Scope<'_>,
+    current: Option<&GoldenPathRef>,
+) -> Result<Plan, PlatformError> {
+    let word = |key: &str| request.spec.get(key).and_then(Value::as_str);
+    let is_unknown = |pointer: &str| request.unknown.iter().any(|unknown| unknown == pointer);
+    let selection_known =
+        !request.unknown.iter().any(|unknown| unknown.starts_with("/golden_path"));
+    let choice = match (word("template"), word("language")) {
+        (Some(template), Some(language))
+            if selection_known
+                && !is_unknown("/spec/template")
+                && !is_unknown("/spec/language") =>
+        {
+            Some(paths::select(app, template, language, &request.golden_path, current).await?)
+        }
+        _ => None,
+    };
+    let path = match &choice {
+        Some(choice) => Some(paths::load(app, &choice.path).await?),
+        None => None,
+    };
+    let reference = choice.as_ref().map(|choice| choice.path.clone());
+    let (owner, facts) = (scope.owner.clone(), scope.place.facts.clone());
+    let (policy, caller, request) =
+        (app.platform.policy.clone(), token.name.clone(), request.clone());
+    let golden_path = reference.clone();
+    let verdicts = in_background(app, move || {
+        if let Some(path) = &path {
+            let errors = path.check(facts.tier, &request.spec, &request.unknown);
+            if !errors.is_empty() {
+                return Err(invalid(errors));
+            }
+        }
+        let input = PolicyInput {
+            action: request.action,
+            kind: request.kind,
+            name: &request.name,
+            owner: &owner,
+            environment: &facts,
+            spec: &request.spec,
+            unknown: &request.unknown,
+            golden_path: reference.as_ref(),
+            objects: Vec::new(),
+            cost: None,
+            caller: &caller,
+        };
+        let own = path.as_ref().and_then(|path| path.policy());
+        Ok(judge(&policy, own, input)?)
+    })
+    .await?;
+    Ok(Plan {
+        golden_path,
+        policy: verdicts,
+        policy_sha256: app.platform.policy.sha256().to_owned(),
+        changes: Vec::new(),
+        outputs: None,
+        cost: None,
+        notices: choice.map(|choice| choice.notices).unwrap_or_default(),
+        rendered_sha256: None,
+        environment_revision: scope.place.revision.clone(),
+    })
+}
+
+async fn plan_delete(
+    app: &App,
+    token: &Token,
+    row: &ResourceRow,
+    request: &PlanRequest,
+    scope: Scope<'_>,
+) -> Result<Plan, PlatformError> {
+    require(token, &Action::Plan, &request.environment, &row.owner)?;
+    check_prior(row, request)?;
+    let shown = row.shown();
+    let (facts, owner, policy) =
+        (scope.place.facts.clone(), scope.owner.clone(), app.platform.policy.clone());
+    let (caller, reference) = (token.name.clone(), row.reference.clone());
+    let (path, spec) = (shown.golden_path.clone(), serde_json::to_value(shown.effective_spec()));
+    let mut verdicts = in_background(app, move || {
+        let input = PolicyInput {
+            action: PlanAction::Delete,
+            kind: reference.kind,
+            name: &reference.name,
+            owner: &owner,
+            environment: &facts,
+            spec: &spec.unwrap_or_default(),
+            unknown: &[],
+            golden_path: Some(&path),
+            objects: Vec::new(),
+            cost: None,
+            caller: &caller,
+        };
+        Ok(judge(&policy, None, input)?)
+    })
+    .await?;
+    if row.revision.as_ref().is_some_and(|revision| revision.deletion_protection) {
+        verdicts.insert(0, protected(row));
+    }
+    Ok(Plan {
+        golden_path: Some(shown.golden_path.clone()),
+        policy: verdicts,
+        policy_sha256: app.platform.policy.sha256().to_owned(),
+        changes: removals(shown),
+        outputs: None,
+        cost: None,
+        notices: Vec::new(),
+        rendered_sha256: None,
+        environment_revision: scope.place.revision.clone(),
+    })
+}
+
+/// What deletion protection says of a delete, shown before anything is removed.
+fn protected(row: &ResourceRow) -> Verdict {
+    Verdict {
+        rule: "deletion_protection".to_owned(),
+        effect: Effect::Deny,
+        message: super::delete_resource::protection_words(row),
+        pointer: None,
+        controls: Vec::new(),
+    }
+}
+
+fn unfinished_notice(row: &ResourceRow) -> Option<Notice> {
+    row.revision.is_none().then(|| Notice {
+        level: Level::Warning,
+        code: "continues_unfinished".to_owned(),
+        summary: format!("{} was begun before and did not finish", standing::title(&row.reference)),
+        detail: "Apply continues it. `idp resources abandon` rolls it back instead.".to_owned(),
+    })
+}

@@ -1,0 +1,138 @@
+//! Looking at resources: what was asked for, and what is really there.
+
+use registry_api::platform::{
+    Condition, Resource, ResourceList, ResourcePhase, ResourceRef, ResourceSummary,
+};
+
+use super::places::may_see;
+use super::refusal::{PlatformError, Reason, refuse};
+use super::standing::{self, title};
+use crate::app::App;
+use crate::auth::Token;
+use crate::clock::rfc3339;
+use crate::model::revision::Revision;
+use crate::platform::Place;
+use crate::store::operations;
+use crate::store::resources::{self, ResourceFilter, ResourceRow};
+
+/// The resource as it is in the world.
+pub async fn resource(
+    app: &App,
+    token: &Token,
+    reference: &ResourceRef,
+) -> Result<Resource, PlatformError> {
+    let row = standing::find_visible(app, token, reference).await?;
+    let place = app.platform.environments.get(&reference.environment).ok_or_else(|| {
+        refuse(
+            Reason::NotFound,
+            format!(
+                "{} lives in an environment that is not configured any more; the platform team has to bring it back",
+                title(reference)
+            ),
+        )
+    })?;
+    let shown = row.shown().clone();
+    let observed = standing::observe(place, reference, &shown).await?;
+    let drift = shown.drift(&observed);
+    let rendered_sha256 = shown.observed_sha256(&observed);
+    let conditions = conditions(app, &row, drift.is_empty()).await?;
+    Ok(to_wire(row, place, shown, conditions, rendered_sha256, drift))
+}
+
+fn to_wire(
+    row: ResourceRow,
+    place: &Place,
+    shown: Revision,
+    conditions: Vec<Condition>,
+    rendered_sha256: String,
+    drift: Vec<registry_api::platform::Drift>,
+) -> Resource {
+    let settled = row.phase == ResourcePhase::Ready;
+    Resource {
+        reference: row.reference,
+        owner: row.owner,
+        generation: row.generation,
+        spec: shown.spec,
+        golden_path_version: shown.golden_path_version,
+        golden_path: shown.golden_path,
+        deletion_protection: shown.deletion_protection,
+        phase: row.phase,
+        conditions,
+        outputs: shown.outputs,
+        running_image: shown.running_image,
+        changes: shown.changes,
+        rendered_sha256,
+        desired_rendered_sha256: shown.rendered_sha256,
+        drift,
+        environment_revision: place.revision.clone(),
+        operation: (!settled).then_some(row.operation_id),
+        created_at: rfc3339(row.created_at),
+        updated_at: rfc3339(row.updated_at),
+    }
+}
+
+async fn conditions(
+    app: &App,
+    row: &ResourceRow,
+    intact: bool,
+) -> Result<Vec<Condition>, PlatformError> {
+    let condition = |kind: &str, status: bool, message: String| Condition {
+        kind: kind.to_owned(),
+        status,
+        message,
+    };
+    let committed = match row.revision.as_ref().map(|revision| &revision.outputs.gitops) {
+        Some(gitops) => condition(
+            "Committed",
+            true,
+            match &gitops.commit {
+                Some(commit) => format!("commit {commit} of repository {}", gitops.repository),
+                None => format!("repository {} holds it already", gitops.repository),
+            },
+        ),
+        None => condition("Committed", false, "no operation has finished yet".to_owned()),
+    };
+    let kept = condition(
+        "InSync",
+        intact,
+        if intact {
+            "the files are as the platform wrote them"
+        } else {
+            "somebody changed the files; apply puts them back"
+        }
+        .to_owned(),
+    );
+    let mut conn = app.store.read().await?;
+    let last = operations::operation(&mut conn, &row.operation_id).await?;
+    let failed = last.and_then(|last| last.error).map(|error| {
+        condition(
+            "LastChangeSucceeded",
+            false,
+            format!("step {}: {}; {}", error.step, error.message, error.remaining),
+        )
+    });
+    Ok([Some(committed), Some(kept), failed].into_iter().flatten().collect())
+}
+
+/// The resources that the token may see.
+pub async fn list(
+    app: &App,
+    token: &Token,
+    filter: &ResourceFilter,
+) -> Result<ResourceList, PlatformError> {
+    let mut conn = app.store.read().await?;
+    let rows = resources::resources(&mut conn, filter).await?;
+    let resources = rows
+        .into_iter()
+        .filter(|row| may_see(token, &row.reference.environment, &row.owner))
+        .map(|row| ResourceSummary {
+            golden_path: row.shown().golden_path.clone(),
+            reference: row.reference,
+            owner: row.owner,
+            generation: row.generation,
+            phase: row.phase,
+            updated_at: rfc3339(row.updated_at),
+        })
+        .collect();
+    Ok(ResourceList { resources })
+}
