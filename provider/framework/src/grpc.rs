@@ -20,6 +20,7 @@ const LARGEST_MESSAGE: usize = 256 * 1024 * 1024;
 
 /// Generated from `proto/tfplugin6.proto`.
 mod tfplugin6 {
+    #![expect(clippy::allow_attributes, reason = "generated code")]
     #![expect(clippy::pedantic, reason = "generated code")]
     #![expect(unreachable_pub, reason = "generated code")]
     tonic::include_proto!("tfplugin6");
@@ -34,3 +35,6 @@ mod plugin {
 
 /// What a request cannot be answered for.
 type Refusal = Diagnostics;
+
+#[cfg(test)]
+mod tests;
