@@ -157,7 +157,7 @@ impl Topic {
 
 #[async_trait]
 impl Resource for Topic {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "mq_topic"
     }
 
@@ -271,7 +271,7 @@ struct TopicNames {
 
 #[async_trait]
 impl DataSource for TopicNames {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "mq_topic_names"
     }
 
@@ -305,7 +305,7 @@ async fn names(directory: &Path) -> std::io::Result<Vec<String>> {
 struct TopicId;
 
 impl Function for TopicId {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "topic_id"
     }
 

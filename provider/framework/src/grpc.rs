@@ -28,6 +28,7 @@ mod tfplugin6 {
 
 /// Generated from `proto/plugin.proto`.
 mod plugin {
+    #![expect(clippy::allow_attributes, reason = "generated code")]
     #![expect(clippy::pedantic, reason = "generated code")]
     #![expect(unreachable_pub, reason = "generated code")]
     tonic::include_proto!("plugin");

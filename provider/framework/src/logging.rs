@@ -41,11 +41,10 @@ pub(crate) fn start<'a>(variable: impl Fn(&str) -> Option<&'a str>) {
 /// The level below which the host shows nothing. What it does not understand is everything, as it is for the host.
 fn level(name: Option<&str>) -> LevelFilter {
     match name.map(str::to_ascii_uppercase).as_deref() {
-        // Nothing is shown: warnings are kept for hosts that keep them anyway.
-        None | Some("") => LevelFilter::WARN,
         Some("OFF") => LevelFilter::OFF,
         Some("ERROR") => LevelFilter::ERROR,
-        Some("WARN") => LevelFilter::WARN,
+        // Where nothing is shown, warnings are kept for hosts that keep them anyway.
+        None | Some("" | "WARN") => LevelFilter::WARN,
         Some("INFO") => LevelFilter::INFO,
         Some("DEBUG") => LevelFilter::DEBUG,
         Some(_) => LevelFilter::TRACE,

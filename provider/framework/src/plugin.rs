@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use self::handshake::{Host, NotAPlugin};
 use self::listener::Listener;
@@ -135,29 +135,30 @@ async fn serve(
 ) -> Result<(), ServeError> {
     let interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Listen)?;
     let terminate = signal(SignalKind::terminate()).map_err(ServeError::Listen)?;
+    // As soon as the socket is announced, the host may be gone.
+    let parent = std::os::unix::process::parent_id();
     let server = Arc::new(Server::new(Arc::new(provider)));
     let (shutdown, requested) = watch::channel(false);
+    let (connections, _directory) = listener.connections(tls);
 
     announce(announcement).map_err(ServeError::Handshake)?;
 
-    let done = wait_until_done(requested, interrupt, terminate, is_debug);
-    let (connections, _directory) = listener.connections(tls);
-    let (leave, left) = tokio::sync::oneshot::channel::<()>();
+    let (leave, asked_to_leave) = oneshot::channel::<()>();
     let serving = tonic::transport::Server::builder()
         .add_service(Service::new(Arc::clone(&server)).into_service())
         .add_service(Controller::service(shutdown))
         .serve_with_incoming_shutdown(connections, async {
             // The sender is never dropped before it sends.
-            let _ = left.await;
+            let _ = asked_to_leave.await;
         });
     tokio::pin!(serving);
     tokio::select! {
-        served = &mut serving => served?,
-        () = done => {
+        result = &mut serving => result?,
+        () = wait_until_done(requested, interrupt, terminate, parent, is_debug) => {
             server.stop();
             let _ = leave.send(());
-            if let Ok(served) = tokio::time::timeout(GRACE, serving).await {
-                served?;
+            if let Ok(result) = tokio::time::timeout(GRACE, serving).await {
+                result?;
             }
         }
     }
@@ -179,9 +180,9 @@ async fn wait_until_done(
     mut requested: watch::Receiver<bool>,
     mut interrupt: Signal,
     mut terminate: Signal,
+    parent: u32,
     is_debug: bool,
 ) {
-    let parent = std::os::unix::process::parent_id();
     let mut check = tokio::time::interval(PARENT_CHECK);
     loop {
         tokio::select! {

@@ -25,9 +25,10 @@ use crate::context::{CancellationSource, ClientCapabilities, Context, Private};
 use crate::data_source::DataSource;
 use crate::diagnostics::{Diagnostics, Report as _};
 use crate::function::Function;
+use crate::path::show;
 use crate::provider::Provider;
 use crate::resource::Resource;
-use crate::rules::mend_path;
+use crate::rules::{Problem, mend_path};
 use crate::schema::{FunctionSchema, ResourceSchema, Type};
 use crate::value::Value;
 
@@ -240,6 +241,13 @@ impl Unusable {
         diagnostics.fail("Provider cannot be used", format!("{}. {BUG}", self.0));
         diagnostics
     }
+}
+
+/// Records that an answer of the provider is not one that core accepts.
+fn blame(diagnostics: &mut Diagnostics, summary: String, problem: Problem) {
+    let place =
+        if problem.path.steps.is_empty() { "The object".to_owned() } else { show(&problem.path) };
+    diagnostics.fail_at(problem.path, summary, format!("{place}: {}. {BUG}", problem.message));
 }
 
 /// What the user should make of a report that is not about the configuration.

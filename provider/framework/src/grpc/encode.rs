@@ -9,9 +9,9 @@ use crate::schema::Type;
 use crate::value::Value;
 
 /// Encodes a value of a type.
-pub(super) fn value(value: &Value, ty: &Type) -> Option<wire::DynamicValue> {
+pub(super) fn value(value: &Value, ty: &Type) -> wire::DynamicValue {
     let msgpack = msgpack::encode(value, ty).into();
-    Some(wire::DynamicValue { msgpack, json: prost::bytes::Bytes::new() })
+    wire::DynamicValue { msgpack, json: prost::bytes::Bytes::new() }
 }
 
 /// Encodes reports, errors first.

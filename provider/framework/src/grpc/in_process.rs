@@ -30,8 +30,8 @@ pub(crate) struct Answer {
     pub(crate) diagnostics: Diagnostics,
 }
 
-fn dynamic(msgpack: &[u8]) -> Option<wire::DynamicValue> {
-    Some(wire::DynamicValue { msgpack: Bytes::copy_from_slice(msgpack), json: Bytes::new() })
+fn dynamic(msgpack: &[u8]) -> wire::DynamicValue {
+    wire::DynamicValue { msgpack: Bytes::copy_from_slice(msgpack), json: Bytes::new() }
 }
 
 fn bytes(value: Option<wire::DynamicValue>) -> Vec<u8> {
@@ -94,7 +94,7 @@ impl InProcess {
     }
 
     pub(crate) async fn validate_provider(&self, config: &[u8]) -> Result<Diagnostics, String> {
-        let request = wire::validate_provider_config::Request { config: dynamic(config) };
+        let request = wire::validate_provider_config::Request { config: Some(dynamic(config)) };
         let answer = answered(self.service.validate_provider_config(Request::new(request)).await)?;
         Ok(reports(answer.diagnostics))
     }
@@ -105,7 +105,7 @@ impl InProcess {
         terraform_version: &str,
     ) -> Result<Diagnostics, String> {
         let request = wire::configure_provider::Request {
-            config: dynamic(config),
+            config: Some(dynamic(config)),
             terraform_version: terraform_version.to_owned(),
             client_capabilities: None,
         };
@@ -127,7 +127,7 @@ impl InProcess {
     ) -> Result<Diagnostics, String> {
         let request = wire::validate_resource_config::Request {
             type_name: type_name.to_owned(),
-            config: dynamic(config),
+            config: Some(dynamic(config)),
             client_capabilities: None,
         };
         let answer = answered(self.service.validate_resource_config(Request::new(request)).await)?;
@@ -137,9 +137,9 @@ impl InProcess {
     pub(crate) async fn plan(&self, type_name: &str, change: Change<'_>) -> Result<Answer, String> {
         let request = wire::plan_resource_change::Request {
             type_name: type_name.to_owned(),
-            prior_state: dynamic(change.prior),
-            proposed_new_state: dynamic(change.next),
-            config: dynamic(change.config),
+            prior_state: Some(dynamic(change.prior)),
+            proposed_new_state: Some(dynamic(change.next)),
+            config: Some(dynamic(change.config)),
             prior_private: Bytes::copy_from_slice(change.private),
             ..Default::default()
         };
@@ -159,9 +159,9 @@ impl InProcess {
     ) -> Result<Answer, String> {
         let request = wire::apply_resource_change::Request {
             type_name: type_name.to_owned(),
-            prior_state: dynamic(change.prior),
-            planned_state: dynamic(change.next),
-            config: dynamic(change.config),
+            prior_state: Some(dynamic(change.prior)),
+            planned_state: Some(dynamic(change.next)),
+            config: Some(dynamic(change.config)),
             planned_private: Bytes::copy_from_slice(change.private),
             ..Default::default()
         };
@@ -182,7 +182,7 @@ impl InProcess {
     ) -> Result<Answer, String> {
         let request = wire::read_resource::Request {
             type_name: type_name.to_owned(),
-            current_state: dynamic(state),
+            current_state: Some(dynamic(state)),
             private: Bytes::copy_from_slice(private),
             ..Default::default()
         };
@@ -257,7 +257,7 @@ impl InProcess {
     ) -> Result<Diagnostics, String> {
         let request = wire::validate_data_resource_config::Request {
             type_name: type_name.to_owned(),
-            config: dynamic(config),
+            config: Some(dynamic(config)),
         };
         let answer =
             answered(self.service.validate_data_resource_config(Request::new(request)).await)?;
@@ -271,7 +271,7 @@ impl InProcess {
     ) -> Result<Answer, String> {
         let request = wire::read_data_source::Request {
             type_name: type_name.to_owned(),
-            config: dynamic(config),
+            config: Some(dynamic(config)),
             ..Default::default()
         };
         let answer = answered(self.service.read_data_source(Request::new(request)).await)?;
@@ -287,7 +287,7 @@ impl InProcess {
         name: &str,
         arguments: &[Vec<u8>],
     ) -> Result<Result<Vec<u8>, FunctionError>, String> {
-        let arguments = arguments.iter().filter_map(|argument| dynamic(argument)).collect();
+        let arguments = arguments.iter().map(|argument| dynamic(argument)).collect();
         let request = wire::call_function::Request { name: name.to_owned(), arguments };
         let answer = answered(self.service.call_function(Request::new(request)).await)?;
         Ok(match answer.error {

@@ -34,12 +34,12 @@ impl Service {
 /// An answer that is there whatever happens: a refusal is an answer with diagnostics.
 type Answer<T> = Result<Response<T>, Status>;
 
-fn capabilities() -> Option<wire::ServerCapabilities> {
-    Some(wire::ServerCapabilities {
+fn capabilities() -> wire::ServerCapabilities {
+    wire::ServerCapabilities {
         plan_destroy: true,
         get_provider_schema_optional: true,
         move_resource_state: false,
-    })
+    }
 }
 
 /// The answer of RPCs that return nothing but reports.
@@ -93,7 +93,7 @@ impl Service {
         let json = decode::raw_state(request.raw_state)?;
         let output = managed.upgrade(request.version, json).await;
         Ok(wire::upgrade_resource_state::Response {
-            upgraded_state: encode::value(&output.state, &managed.compiled.ty),
+            upgraded_state: Some(encode::value(&output.state, &managed.compiled.ty)),
             diagnostics: encode::diagnostics(output.diagnostics),
         })
     }
@@ -107,7 +107,7 @@ impl Service {
         let state = decode::value(request.current_state, &managed.compiled.ty, "current state")?;
         let output = managed.read(state, Private(request.private.into())).await;
         Ok(wire::read_resource::Response {
-            new_state: encode::value(&output.state, &managed.compiled.ty),
+            new_state: Some(encode::value(&output.state, &managed.compiled.ty)),
             diagnostics: encode::diagnostics(output.diagnostics),
             private: output.private.0.into(),
             ..Default::default()
@@ -129,7 +129,7 @@ impl Service {
         };
         let output = managed.plan(input).await;
         Ok(wire::plan_resource_change::Response {
-            planned_state: encode::value(&output.planned, ty),
+            planned_state: Some(encode::value(&output.planned, ty)),
             requires_replace: output.requires_replace.into_iter().map(encode::path).collect(),
             planned_private: output.private.0.into(),
             diagnostics: encode::diagnostics(output.diagnostics),
@@ -151,7 +151,7 @@ impl Service {
         };
         let output = managed.apply(input).await;
         Ok(wire::apply_resource_change::Response {
-            new_state: encode::value(&output.state, ty),
+            new_state: Some(encode::value(&output.state, ty)),
             private: output.private.0.into(),
             diagnostics: encode::diagnostics(output.diagnostics),
             ..Default::default()
@@ -167,7 +167,7 @@ impl Service {
         let output = managed.import(request.id).await;
         let imported = wire::import_resource_state::ImportedResource {
             type_name: request.type_name.clone(),
-            state: encode::value(&output.state, &managed.compiled.ty),
+            state: Some(encode::value(&output.state, &managed.compiled.ty)),
             private: output.private.0.into(),
             identity: None,
         };
@@ -191,7 +191,7 @@ impl Service {
         let config = decode::value(request.config, &source.compiled.ty, "config")?;
         let (state, diagnostics) = source.read(config).await;
         Ok(wire::read_data_source::Response {
-            state: encode::value(&state, &source.compiled.ty),
+            state: Some(encode::value(&state, &source.compiled.ty)),
             diagnostics: encode::diagnostics(diagnostics),
             deferred: None,
         })
@@ -200,7 +200,7 @@ impl Service {
     fn call(
         &self,
         request: wire::call_function::Request,
-    ) -> Result<Option<wire::DynamicValue>, FunctionError> {
+    ) -> Result<wire::DynamicValue, FunctionError> {
         let (types, result_type) =
             self.server.function_types(&request.name, request.arguments.len())?;
         let mut arguments = Vec::new();
@@ -237,7 +237,7 @@ impl Service {
             functions: (schemas.functions.into_iter())
                 .map(|(name, schema)| (name.to_owned(), encode_schema::function(schema)))
                 .collect(),
-            server_capabilities: capabilities(),
+            server_capabilities: Some(capabilities()),
             ..Default::default()
         })
     }
@@ -274,7 +274,7 @@ impl Provider for Service {
         use wire::get_metadata::{DataSourceMetadata, FunctionMetadata, ResourceMetadata};
         let server = &self.server;
         Ok(Response::new(wire::get_metadata::Response {
-            server_capabilities: capabilities(),
+            server_capabilities: Some(capabilities()),
             resources: server
                 .resource_names()
                 .map(|name| ResourceMetadata { type_name: name.to_owned() })
@@ -417,7 +417,7 @@ impl Provider for Service {
         request: Request<wire::call_function::Request>,
     ) -> Answer<wire::call_function::Response> {
         let (result, error) = match self.call(request.into_inner()) {
-            Ok(result) => (result, None),
+            Ok(result) => (Some(result), None),
             Err(error) => (None, Some(encode::function_error(error))),
         };
         Ok(Response::new(wire::call_function::Response { result, error }))

@@ -1,5 +1,6 @@
 //! What the messages themselves hold.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prost::bytes::Bytes;
@@ -84,8 +85,8 @@ fn service() -> Service {
     Service::new(Arc::new(Server::new(Arc::new(One))))
 }
 
-fn msgpack(bytes: &'static [u8]) -> Option<wire::DynamicValue> {
-    Some(wire::DynamicValue { msgpack: Bytes::from_static(bytes), json: Bytes::new() })
+fn msgpack(bytes: &'static [u8]) -> wire::DynamicValue {
+    wire::DynamicValue { msgpack: Bytes::from_static(bytes), json: Bytes::new() }
 }
 
 fn attribute(schema: &wire::Schema, name: &str) -> wire::schema::Attribute {
@@ -234,7 +235,7 @@ async fn a_resource_type_that_does_not_exist_is_an_error() {
 async fn a_value_that_cannot_be_decoded_is_an_error_that_names_it() {
     let request = wire::validate_resource_config::Request {
         type_name: "one_thing".to_owned(),
-        config: msgpack(b"\x82\xa4name\x07\xa8password\xc0"),
+        config: Some(msgpack(b"\x82\xa4name\x07\xa8password\xc0")),
         client_capabilities: None,
     };
 
@@ -272,8 +273,8 @@ async fn what_is_write_only_is_planned_and_stored_as_null() {
     let null = b"\x82\xa4name\xa1x\xa8password\xc0".as_slice();
     let request = wire::plan_resource_change::Request {
         type_name: "one_thing".to_owned(),
-        config: config(),
-        proposed_new_state: config(),
+        config: Some(config()),
+        proposed_new_state: Some(config()),
         ..Default::default()
     };
     let answer = service().plan_resource_change(Request::new(request)).await.unwrap().into_inner();
@@ -284,8 +285,8 @@ async fn what_is_write_only_is_planned_and_stored_as_null() {
 
     let request = wire::apply_resource_change::Request {
         type_name: "one_thing".to_owned(),
-        config: config(),
-        planned_state: msgpack(null),
+        config: Some(config()),
+        planned_state: Some(msgpack(null)),
         ..Default::default()
     };
     let answer = service().apply_resource_change(Request::new(request)).await.unwrap().into_inner();
@@ -304,7 +305,7 @@ async fn a_client_that_would_store_what_is_write_only_is_refused() {
         };
         let request = wire::validate_resource_config::Request {
             type_name: "one_thing".to_owned(),
-            config: msgpack(b"\x82\xa4name\xa1x\xa8password\xa7hunter2"),
+            config: Some(msgpack(b"\x82\xa4name\xa1x\xa8password\xa7hunter2")),
             client_capabilities: Some(capabilities),
         };
         service()
@@ -323,7 +324,7 @@ async fn a_client_that_would_store_what_is_write_only_is_refused() {
 async fn state_in_the_format_of_long_ago_is_refused() {
     let flatmap = [("name".to_owned(), "x".to_owned())].into_iter().collect();
     for (flatmap, words) in
-        [(flatmap, "the format of Terraform 0.11"), (Default::default(), "is missing")]
+        [(flatmap, "the format of Terraform 0.11"), (BTreeMap::new(), "is missing")]
     {
         let request = wire::upgrade_resource_state::Request {
             type_name: "one_thing".to_owned(),

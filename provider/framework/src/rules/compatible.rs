@@ -21,10 +21,10 @@ fn block(
 ) {
     match (planned.is_null(), actual.is_null()) {
         (true, false) => {
-            problems.push(Problem::new(path, "was planned to be absent, but is present"))
+            problems.push(Problem::new(path, "was planned to be absent, but is present"));
         }
         (false, true) => {
-            problems.push(Problem::new(path, "was planned to be present, but is absent"))
+            problems.push(Problem::new(path, "was planned to be present, but is absent"));
         }
         (true, true) => {}
         (false, false) if planned.is_unknown() => {}
@@ -70,7 +70,7 @@ fn nested_block(
     }
     match nested {
         NestedBlock::Single(inner) | NestedBlock::Group(inner) => {
-            block(inner, path, planned, actual, problems)
+            block(inner, path, planned, actual, problems);
         }
         NestedBlock::List(inner) | NestedBlock::Optional(inner) => {
             let (planned, actual) =
@@ -97,7 +97,7 @@ fn nested_block(
                 let mut differences = Vec::new();
                 block(inner, path, planned, actual, &mut differences);
                 differences.is_empty()
-            })
+            });
         }
     }
 }
@@ -127,7 +127,7 @@ fn value(
         }
         (Value::Null, Value::Null) => {}
         (_, Value::Unknown(_)) => {
-            problems.push(Problem::new(path, "was known in the plan, but is unknown now"))
+            problems.push(Problem::new(path, "was known in the plan, but is unknown now"));
         }
         (Value::List(one), Value::List(other)) => {
             if one.len() == other.len() {
@@ -152,7 +152,7 @@ fn value(
                 let mut differences = Vec::new();
                 value(path, planned, actual, sensitive, &mut differences);
                 differences.is_empty()
-            })
+            });
         }
         (Value::Dynamic(one), Value::Dynamic(other))
             if one.ty == other.ty || one.value.is_unknown() =>
@@ -242,7 +242,7 @@ fn broken_promise(refinements: &Refinements, actual: &Value) -> Option<String> {
     let length = actual
         .as_elements()
         .map(<[Value]>::len)
-        .or_else(|| actual.as_map().map(|entries| entries.len()));
+        .or_else(|| actual.as_map().map(std::collections::BTreeMap::len));
     let length = u64::try_from(length?).ok()?;
     if minimum_length.is_some_and(|minimum| length < minimum)
         || maximum_length.is_some_and(|most| length > most)

@@ -103,7 +103,7 @@ fn object(
 /// The type that a value has when nothing says otherwise.
 fn infer(value: &Value) -> Type {
     match value {
-        Value::Null | Value::Unknown(_) => Type::Any,
+        Value::Null | Value::Unknown(_) | Value::Dynamic(_) => Type::Any,
         Value::Bool(_) => Type::Bool,
         Value::Number(_) => Type::Number,
         Value::String(_) => Type::String,
@@ -112,7 +112,6 @@ fn infer(value: &Value) -> Type {
         Value::Map(entries) => {
             Type::Object(entries.iter().map(|(name, value)| (name.clone(), infer(value))).collect())
         }
-        Value::Dynamic(_) => Type::Any,
     }
 }
 

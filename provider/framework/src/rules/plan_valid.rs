@@ -95,10 +95,10 @@ impl Check<'_> {
     fn presence(&mut self, place: &Place, values: Values<'_>) -> bool {
         match (values.planned.is_null(), values.config.is_null()) {
             (true, false) => {
-                self.problem(place, "planned for absence but the configuration wants existence")
+                self.problem(place, "planned for absence but the configuration wants existence");
             }
             (false, true) => {
-                self.problem(place, "planned for existence but the configuration wants absence")
+                self.problem(place, "planned for existence but the configuration wants absence");
             }
             (true, true) | (false, false) => return true,
         }
@@ -131,14 +131,14 @@ impl Check<'_> {
         } else {
             match nested {
                 NestedBlock::Single(block) | NestedBlock::Group(block) => {
-                    self.block(block, place, values)
+                    self.block(block, place, values);
                 }
                 NestedBlock::List(block) | NestedBlock::Optional(block) => {
-                    self.block_list(block, place, values)
+                    self.block_list(block, place, values);
                 }
                 NestedBlock::Map(block) => {
                     self.entries(place, values, |check, place, values| {
-                        check.block_element(block, place, values)
+                        check.block_element(block, place, values);
                     });
                 }
                 NestedBlock::Set(_) => {
@@ -270,7 +270,7 @@ impl Check<'_> {
             }
             AttributeType::AttributeMap(_) => {
                 self.entries(place, values, |check, place, values| {
-                    check.object_element(inner, place, values)
+                    check.object_element(inner, place, values);
                 });
             }
             // Elements of sets cannot be told which was which: only their count says something.

@@ -134,10 +134,12 @@ impl Lint<'_> {
                 );
             }
             Type::List(element) | Type::Set(element) | Type::Map(element) => {
-                self.set_element(element, path)
+                self.set_element(element, path);
             }
             Type::Object(attributes) => {
-                attributes.values().for_each(|ty| self.set_element(ty, path))
+                for ty in attributes.values() {
+                    self.set_element(ty, path);
+                }
             }
             Type::Tuple(elements) => elements.iter().for_each(|ty| self.set_element(ty, path)),
             Type::String | Type::Number | Type::Bool | Type::Any => {}

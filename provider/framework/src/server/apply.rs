@@ -1,12 +1,11 @@
 //! Doing what was planned.
 
 use super::guard::{guard, succeeded};
-use super::{BUG, Managed, StateOutput};
+use super::{Managed, StateOutput, blame};
 use crate::context::Private;
-use crate::diagnostics::{Diagnostics, Report as _};
-use crate::path::{AttributePath, show};
+use crate::diagnostics::Diagnostics;
 use crate::resource::{Applied, CreateRequest, DeleteRequest, UpdateRequest};
-use crate::rules::{conform, forget_unknowns, object_compatible, strip_write_only};
+use crate::rules::{Problem, conform, forget_unknowns, object_compatible, strip_write_only};
 use crate::value::Value;
 
 /// A change to make, as core asks for it.
@@ -61,35 +60,35 @@ impl Managed<'_> {
         success: bool,
     ) -> StateOutput {
         let Applied { state, private, mut diagnostics } = outcome;
+        let summary = || {
+            format!("Provider produced an inconsistent result for {}", self.resource.type_name())
+        };
         // A successful delete that left the outcome alone means that the object is gone.
         let state =
             if success && planned.is_null() && state == *prior { Value::Null } else { state };
         let state = match conform(state, &self.compiled.ty) {
             Ok(state) => strip_write_only(&self.compiled.schema, state),
             Err(problem) => {
-                self.blame(&mut diagnostics, problem.path, &problem.message);
+                blame(&mut diagnostics, summary(), problem);
                 // Something was done to a real object that must not be forgotten.
                 if prior.is_null() { planned.clone() } else { prior.clone() }
             }
         };
         if success && diagnostics.errors.is_empty() {
             if let Some(path) = state.first_unknown() {
-                self.blame(&mut diagnostics, path, "is still unknown after apply");
+                blame(
+                    &mut diagnostics,
+                    summary(),
+                    Problem::new(&path, "is still unknown after apply"),
+                );
             }
             for problem in
                 object_compatible(&self.compiled.schema, planned, &forget_unknowns(state.clone()))
             {
-                self.blame(&mut diagnostics, problem.path, &problem.message);
+                blame(&mut diagnostics, summary(), problem);
             }
         }
         // After a failure, what was planned but not yet known is simply not there.
         StateOutput { state: forget_unknowns(state), private, diagnostics }
-    }
-
-    fn blame(&self, diagnostics: &mut Diagnostics, path: AttributePath, message: &str) {
-        let summary =
-            format!("Provider produced an inconsistent result for {}", self.resource.type_name());
-        let place = if path.steps.is_empty() { "The object".to_owned() } else { show(&path) };
-        diagnostics.fail_at(path, summary, format!("{place}: {message}. {BUG}"));
     }
 }

@@ -1,10 +1,10 @@
 //! Looking things up.
 
 use super::guard::{guard, succeeded};
-use super::{BUG, Sourced};
+use super::{Sourced, blame};
 use crate::data_source::{Found, ReadDataSourceRequest};
-use crate::diagnostics::{Diagnostics, Report as _};
-use crate::path::show;
+use crate::diagnostics::Diagnostics;
+use crate::path::AttributePath;
 use crate::rules::{Problem, conform};
 use crate::value::Value;
 
@@ -20,17 +20,7 @@ impl Sourced<'_> {
         let state = match self.complete(state) {
             Ok(state) if success => state,
             Err(problem) if success => {
-                let place = if problem.path.steps.is_empty() {
-                    "The object".to_owned()
-                } else {
-                    show(&problem.path)
-                };
-                let detail = format!("{place}: {}. {BUG}", problem.message);
-                diagnostics.fail_at(
-                    problem.path,
-                    format!("{operation} gave an invalid object"),
-                    detail,
-                );
+                blame(&mut diagnostics, format!("{operation} gave an invalid object"), problem);
                 Value::Null
             }
             _ => Value::Null,
@@ -44,7 +34,7 @@ impl Sourced<'_> {
         if state.is_null() {
             let nothing =
                 "a data source must give an object, or an error that says why there is none";
-            return Err(Problem::new(&crate::path::AttributePath::root(), nothing));
+            return Err(Problem::new(&AttributePath::root(), nothing));
         }
         match state.first_unknown() {
             Some(path) => Err(Problem::new(&path, "is unknown, which a data source must not be")),

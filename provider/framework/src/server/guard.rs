@@ -36,14 +36,13 @@ pub(super) fn succeeded(
     operation: &str,
 ) -> bool {
     match result {
-        Ok(Ok(())) => {}
         Ok(Err(Failed { .. })) if diagnostics.errors.is_empty() => {
             diagnostics.fail(
                 format!("{operation} failed"),
                 format!("The provider did not say why. {BUG}"),
             );
         }
-        Ok(Err(Failed { .. })) => {}
+        Ok(Ok(()) | Err(Failed { .. })) => {}
         Err(panic) => {
             diagnostics.fail(
                 format!("{operation} crashed"),

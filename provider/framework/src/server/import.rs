@@ -1,7 +1,7 @@
 //! Finding what an identifier stands for.
 
 use super::guard::{guard, succeeded};
-use super::{Managed, StateOutput};
+use super::{Managed, StateOutput, blame};
 use crate::context::Private;
 use crate::diagnostics::{Diagnostics, Report as _};
 use crate::resource::{ImportRequest, Imported};
@@ -52,7 +52,7 @@ impl Managed<'_> {
             }
             Ok(state) => state,
             Err(problem) => {
-                self.refuse_state(diagnostics, operation, problem);
+                blame(diagnostics, format!("{operation} gave an invalid object"), problem);
                 Value::Null
             }
         }

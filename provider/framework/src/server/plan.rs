@@ -2,12 +2,12 @@
 
 use super::default_plan::default_plan;
 use super::guard::{guard, succeeded};
-use super::{BUG, Managed};
+use super::{Managed, blame};
 use crate::context::Private;
-use crate::diagnostics::{Diagnostics, Report as _};
-use crate::path::{AttributePath, show};
+use crate::diagnostics::Diagnostics;
+use crate::path::AttributePath;
 use crate::resource::{Plan, PlanDestroy, PlanDestroyRequest, PlanRequest};
-use crate::rules::{conform, path_exists, plan_valid};
+use crate::rules::{Problem, conform, path_exists, plan_valid};
 use crate::value::Value;
 
 /// A change to plan, as core asks for it.
@@ -81,28 +81,27 @@ impl Managed<'_> {
     /// Refuses what core would refuse.
     fn checked_plan(&self, prior: &Value, config: &Value, plan: Plan) -> PlanOutput {
         let Plan { planned, requires_replace, private, mut diagnostics } = plan;
-        let mut refuse = |path: AttributePath, message: &str| {
-            let summary =
-                format!("Provider produced an invalid plan for {}", self.resource.type_name());
-            let place =
-                if path.steps.is_empty() { String::new() } else { format!("{}: ", show(&path)) };
-            diagnostics.fail_at(path, summary, format!("{place}{message}. {BUG}"));
-        };
-        for path in requires_replace.iter().filter(|path| !path_exists(&self.compiled.ty, path)) {
-            refuse(path.clone(), "replacement is required for a path that does not exist");
-        }
+        let nowhere = "replacement is required for a path that does not exist";
+        let mut problems: Vec<Problem> = requires_replace
+            .iter()
+            .filter(|path| !path_exists(&self.compiled.ty, path))
+            .map(|path| Problem::new(path, nowhere))
+            .collect();
         let planned = match conform(planned, &self.compiled.ty) {
             Ok(planned) => {
-                for problem in plan_valid(&self.compiled.schema, prior, config, &planned) {
-                    refuse(problem.path, &problem.message);
-                }
+                problems.extend(plan_valid(&self.compiled.schema, prior, config, &planned));
                 planned
             }
             Err(problem) => {
-                refuse(problem.path, &problem.message);
+                problems.push(problem);
                 Value::Null
             }
         };
+        for problem in problems {
+            let summary =
+                format!("Provider produced an invalid plan for {}", self.resource.type_name());
+            blame(&mut diagnostics, summary, problem);
+        }
         if diagnostics.errors.is_empty() {
             PlanOutput { planned, requires_replace, private, diagnostics }
         } else {

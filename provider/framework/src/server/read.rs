@@ -1,10 +1,9 @@
 //! Looking at the real thing.
 
 use super::guard::{guard, succeeded};
-use super::{BUG, Managed, StateOutput};
+use super::{Managed, StateOutput, blame};
 use crate::context::Private;
-use crate::diagnostics::{Diagnostics, Report as _};
-use crate::path::show;
+use crate::diagnostics::Diagnostics;
 use crate::resource::{Read, ReadRequest};
 use crate::rules::{Problem, conform, forget_unknowns, strip_write_only};
 use crate::value::Value;
@@ -25,7 +24,7 @@ impl Managed<'_> {
         let state = match self.storable(found, success) {
             Ok(found) => found,
             Err(problem) => {
-                self.refuse_state(&mut diagnostics, &operation, problem);
+                blame(&mut diagnostics, format!("{operation} gave an invalid object"), problem);
                 state
             }
         };
@@ -40,20 +39,5 @@ impl Managed<'_> {
             Some(path) if success => Err(Problem::new(&path, "is unknown, which cannot be stored")),
             _ => Ok(forget_unknowns(value)),
         }
-    }
-
-    pub(super) fn refuse_state(
-        &self,
-        diagnostics: &mut Diagnostics,
-        operation: &str,
-        problem: Problem,
-    ) {
-        let place = if problem.path.steps.is_empty() {
-            "The object".to_owned()
-        } else {
-            show(&problem.path)
-        };
-        let summary = format!("{operation} gave an invalid object");
-        diagnostics.fail_at(problem.path, summary, format!("{place}: {}. {BUG}", problem.message));
     }
 }

@@ -1,7 +1,7 @@
 //! Bringing stored state into the shape of the current schema.
 
 use super::guard::{guard, succeeded};
-use super::{Managed, StateOutput};
+use super::{Managed, StateOutput, blame};
 use crate::context::Private;
 use crate::diagnostics::{Diagnostics, Report as _};
 use crate::path::show;
@@ -70,7 +70,7 @@ impl Managed<'_> {
         let state = match self.storable(state, true) {
             Ok(state) if success => state,
             Err(problem) if success => {
-                self.refuse_state(&mut diagnostics, &operation, problem);
+                blame(&mut diagnostics, format!("{operation} gave an invalid object"), problem);
                 Value::Null
             }
             _ => Value::Null,

@@ -194,7 +194,7 @@ impl Slow {
 
 #[async_trait]
 impl Resource for Slow {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "test_slow"
     }
 

@@ -213,7 +213,7 @@ struct Broken;
 
 #[provider_framework::async_trait]
 impl DataSource for Broken {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "test_broken"
     }
 

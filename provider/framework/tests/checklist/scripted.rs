@@ -104,7 +104,7 @@ pub(crate) fn schema() -> ResourceSchema {
 
 #[async_trait]
 impl Resource for Scripted {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "test_thing"
     }
 
@@ -169,7 +169,7 @@ pub(crate) struct ScriptedSource {
 
 #[async_trait]
 impl DataSource for ScriptedSource {
-    fn type_name(&self) -> &str {
+    fn type_name(&self) -> &'static str {
         "test_lookup"
     }
 
@@ -191,7 +191,7 @@ pub(crate) struct ScriptedFunction {
 }
 
 impl Function for ScriptedFunction {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "compute"
     }
 

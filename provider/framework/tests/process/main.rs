@@ -1,5 +1,7 @@
 //! The process as its host sees it: handshake, who is let in, signals, logs, the end.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod host;
 
 use std::os::unix::fs::PermissionsExt as _;

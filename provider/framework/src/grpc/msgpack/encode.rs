@@ -74,12 +74,11 @@ impl Writer {
     }
 
     fn unsigned(&mut self, integer: u64) {
-        match u8::try_from(integer) {
-            Ok(small @ 0..=0x7f) => self.0.push(small),
-            _ => {
-                self.0.push(0xcf);
-                self.0.extend(integer.to_be_bytes());
-            }
+        if let Ok(small @ 0..=0x7f) = u8::try_from(integer) {
+            self.0.push(small);
+        } else {
+            self.0.push(0xcf);
+            self.0.extend(integer.to_be_bytes());
         }
     }
 
