@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use registry_api::ModuleAddress;
+use registry_api::{ModuleAddress, ProviderAddress};
 
 use crate::auth::links::Links;
 use crate::auth::publishers::{PublisherError, Publishers};
@@ -35,6 +35,8 @@ pub struct App {
     pub module_lists: Cache<ModuleAddress, Listing>,
     /// The platform's memory.
     pub platform: Arc<Platform>,
+    /// Version lists of providers, likewise.
+    pub provider_lists: Cache<ProviderAddress, Listing>,
 }
 
 /// Why the service could not start.
@@ -103,6 +105,7 @@ impl App {
             publishers,
             module_lists: Cache::default(),
             platform,
+            provider_lists: Cache::default(),
         })
     }
 

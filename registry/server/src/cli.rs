@@ -2,11 +2,19 @@
 //!
 //! Exit codes: 0 done; 1 refused or failed; 2 the command itself is wrong.
 
+mod client;
+mod completions;
+mod dev;
+mod imprint;
 mod init;
 mod output;
+mod provider;
+mod publish;
 mod serve;
+mod token;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -25,9 +33,15 @@ struct Cli {
 }
 
 const GUIDE: &str = "\
-Start here:
+Try it:
+  idp dev --modules modules          a whole platform on this machine, nothing to configure
+
+Run it:
   idp init /etc/idp                  write a configuration, keys and one admin token
   idp serve --config /etc/idp/idp.toml
+  idp token create --name ci --right publish:golden
+  idp publish modules/api/nodejs
+  idp provider keygen && idp provider publish --binary terraform-provider-idp --version 1.0.0
 
 Exit codes:
   0  done
@@ -38,6 +52,8 @@ Environment:
   IDP_CONFIG  configuration file for commands that run on the server
   IDP_SERVER  server for commands that talk to one, such as https://registry.example.com
   IDP_TOKEN   token for those commands
+  IDP_PUBLISHER_KEY, IDP_PROVIDER_KEY, IDP_PROVIDER_PASSPHRASE
+              keys that sign modules and provider releases
   IDP_LISTEN, IDP_PUBLIC_URL, IDP_HOSTNAME, IDP_DATA_DIR, IDP_TLS_CERT, IDP_TLS_KEY, IDP_LOG_FORMAT
               override the [server] section of the configuration
   IDP_LOG     what is logged, such as info or registry_server=debug";
@@ -46,6 +62,11 @@ Environment:
 enum Command {
     Init(init::Init),
     Serve(serve::Serve),
+    Dev(dev::Dev),
+    Publish(publish::Publish),
+    Provider(provider::Provider),
+    Token(token::Token),
+    Completions(completions::Completions),
 }
 
 /// What a command may use of the process.
@@ -57,6 +78,12 @@ struct Context<'a> {
 impl Context<'_> {
     fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A file in the folder of the configuration, or in the current one.
+    fn beside_config(&self, name: &str) -> PathBuf {
+        let config = self.variable("IDP_CONFIG").map_or_else(PathBuf::new, PathBuf::from);
+        config.with_file_name(name)
     }
 }
 
@@ -72,6 +99,14 @@ pub fn run(variables: &BTreeMap<String, String>) -> ExitCode {
         match cli.command {
             Command::Init(command) => command.run(&context).await,
             Command::Serve(command) => command.run(&context).await,
+            Command::Dev(command) => command.run(&context).await,
+            Command::Publish(command) => command.run(&context).await,
+            Command::Provider(command) => command.run(&context).await,
+            Command::Token(command) => command.run(&context).await,
+            Command::Completions(command) => {
+                command.run();
+                Ok(())
+            }
         }
     });
     match done {

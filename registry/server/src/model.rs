@@ -4,6 +4,7 @@ pub mod audit;
 pub mod environment;
 pub mod facts;
 pub mod module;
+pub mod release;
 pub mod revision;
 pub mod right;
 pub mod selection;

@@ -1,7 +1,5 @@
 //! What the service does, one file per thing.
 
-pub mod publish_module;
-
 pub mod accept;
 pub mod delete_resource;
 pub mod deploy;
@@ -11,6 +9,8 @@ pub mod paths;
 pub mod places;
 pub mod plan;
 pub mod prepare;
+pub mod publish_module;
+pub mod publish_provider;
 pub mod put_resource;
 pub mod read_resource;
 pub mod refusal;

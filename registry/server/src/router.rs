@@ -14,7 +14,7 @@ use tower_http::compression::CompressionLayer;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::request_id;
-use crate::routes::{api, archives, discovery, health, modules};
+use crate::routes::{api, archives, discovery, health, modules, providers};
 
 /// The whole service.
 pub fn build(app: App) -> Router {
@@ -35,6 +35,7 @@ fn uploads(app: &App) -> Router<App> {
     let largest = limits.provider_bytes.max(limits.archive_bytes).saturating_add(FORM_BYTES);
     Router::new()
         .route("/api/v1/modules/{namespace}/{name}/{system}/{version}", put(api::modules::publish))
+        .route("/api/v1/providers/{namespace}/{type}/{version}", put(api::providers::publish))
         .layer(DefaultBodyLimit::max(usize::try_from(largest).unwrap_or(usize::MAX)))
         .layer(middleware::from_fn_with_state(Duration::from_secs(limits.upload_seconds), in_time))
 }
@@ -52,6 +53,11 @@ fn short(app: &App) -> Router<App> {
         .route("/v1/modules/{namespace}/{name}/{system}/versions", get(modules::versions))
         .route("/v1/modules/{namespace}/{name}/{system}/{version}/download", get(modules::download))
         .merge(api::openapi::with_document(api::routes()))
+        .route("/v1/providers/{namespace}/{type}/versions", get(providers::versions))
+        .route(
+            "/v1/providers/{namespace}/{type}/{version}/download/{os}/{arch}",
+            get(providers::download),
+        )
         .route("/api/v1/server", get(api::server::info))
         .route("/api/v1/tokens", get(api::tokens::list).post(api::tokens::create))
         .route("/api/v1/tokens/{id}", delete(api::tokens::revoke))

@@ -10,4 +10,5 @@ pub mod discovery;
 pub mod health;
 pub mod modules;
 mod protocol;
+pub mod providers;
 mod upload;

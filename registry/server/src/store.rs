@@ -13,6 +13,7 @@ pub mod golden_paths;
 pub mod modules;
 pub mod operations;
 pub mod resources;
+pub mod providers;
 pub mod tokens;
 
 use std::path::Path;

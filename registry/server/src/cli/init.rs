@@ -72,15 +72,15 @@ pub(super) async fn initialise(
     hostname: Option<&str>,
 ) -> anyhow::Result<Initialised> {
     let config_file = directory.join("idp.toml");
-    let keys = directory.join("keys");
-    let publisher_key = keys.join("publisher.pem");
+    let publisher_key = directory.join("publisher.pem");
     if config_file.exists() {
         bail!("{} exists already; nothing was changed", config_file.display());
     }
-    fs::create_dir_all(&keys).with_context(|| format!("cannot make {}", keys.display()))?;
+    fs::create_dir_all(directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
     let key = SigningKey::generate(Algorithm::EcdsaP256)?;
     write_new(&publisher_key, key.to_pem()?.as_bytes(), 0o600)?;
-    write_new(&keys.join("publisher.pub"), key.verifying_key().to_pem().as_bytes(), 0o644)?;
+    write_new(&directory.join("publisher.pub"), key.verifying_key().to_pem().as_bytes(), 0o644)?;
     let text = template(public_url, hostname);
     write_new(&config_file, text.as_bytes(), 0o644)?;
     let config = Config::parse(&text, &config_file, directory, &std::collections::BTreeMap::new())
@@ -137,12 +137,12 @@ data_dir = "data"
 [[namespace]]
 name = "golden"
 anonymous_read = true
-publishers = ["keys/publisher.pub"]
+publishers = ["publisher.pub"]
 
 [[namespace]]
 name = "platform"              # the provider's own: platform/idp
 anonymous_read = true
-# provider_keys = ["keys/provider.asc"]   # without: the key of the first release is the only one accepted
+# provider_keys = ["provider.asc"]   # without: the key of the first release is the only one accepted
 
 # [organisation]
 # name = "Example"

@@ -13,6 +13,7 @@ use semver::Version;
 
 use crate::app::App;
 use crate::blobs::{BlobError, Staged};
+use crate::golden_path::{self, GoldenPath, PathErrors};
 use crate::model::module::{InvalidVersion, Status, parse_version};
 use crate::model::source::{self, SyntaxError};
 use crate::store::modules::{ModuleVersionRow, insert_module_version, module_version};
@@ -62,6 +63,9 @@ pub enum PublishError {
     /// Files that are not configuration.
     #[error("the module does not parse")]
     Syntax(Vec<SyntaxError>),
+    /// A golden path that could not be rendered from.
+    #[error("the golden path is refused")]
+    GoldenPath(#[from] PathErrors),
     /// The number stands for other content.
     #[error(
         "version {version} of {address} is published with other content (SHA-256 {sha256}); a published version never \
@@ -163,7 +167,13 @@ fn inspect(
     let archive = Archive::open(packed, limits)?;
     let verified = verify_release(bundle, release, Content::Archive(&archive), keys)?;
     let errors = source::check(archive.entries().map(|entry| (entry.path, entry.content)));
-    if errors.is_empty() { Ok(verified) } else { Err(PublishError::Syntax(errors)) }
+    if !errors.is_empty() {
+        return Err(PublishError::Syntax(errors));
+    }
+    if archive.get(golden_path::MANIFEST).is_some() {
+        GoldenPath::parse(&archive.contents())?;
+    }
+    Ok(verified)
 }
 
 async fn standing(

@@ -10,6 +10,7 @@ pub mod operations;
 pub mod plans;
 mod problem;
 pub mod resources;
+pub mod providers;
 pub mod server;
 pub mod tokens;
 pub mod whoami;

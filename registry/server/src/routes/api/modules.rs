@@ -89,6 +89,11 @@ impl From<PublishError> for ApiError {
                 Self::unprocessable("module_does_not_parse", format!("{detail}: {first}"))
                     .with_errors(errors.iter().map(syntax_error).collect())
             }
+            PublishError::GoldenPath(errors) => {
+                let first = errors.0.first().map(ToString::to_string).unwrap_or_default();
+                Self::unprocessable("golden_path_invalid", format!("{detail}: {first}"))
+                    .with_errors(errors.0.into_iter().map(path_error).collect())
+            }
             PublishError::VersionTaken { .. } => Self::conflict("version_taken", detail),
             PublishError::VersionRevoked { .. } => Self::conflict("version_revoked", detail),
             PublishError::Blobs(error) => error.into(),
@@ -104,5 +109,14 @@ fn syntax_error(error: &crate::model::source::SyntaxError) -> FieldError {
         detail: error.to_string(),
         rule: "hcl_syntax".to_owned(),
         fix: None,
+    }
+}
+
+fn path_error(error: crate::golden_path::PathError) -> FieldError {
+    FieldError {
+        pointer: format!("/{}", error.file),
+        detail: format!("{}:{}: {}", error.file, error.line, error.message),
+        rule: error.rule.to_owned(),
+        fix: Some(error.fix),
     }
 }

@@ -1,0 +1,136 @@
+//! The server's API, for commands that talk to one.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use registry_api::Problem;
+use registry_api::tokens::ServerInfo;
+use reqwest::multipart::Form;
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Context;
+use crate::config::Secret;
+
+/// Which server, and as whom.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Remote {
+    /// Server to talk to, such as https://registry.example.com [default: IDP_SERVER]
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// Token to present; better in IDP_TOKEN, where other users of the machine do not see it
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+}
+
+/// A server, and the token it is asked with.
+#[derive(Debug)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    server: String,
+    token: Option<Secret>,
+}
+
+impl Remote {
+    pub(super) fn client(&self, context: &Context<'_>) -> anyhow::Result<Client> {
+        let server = self.server.as_deref().or_else(|| context.variable("IDP_SERVER"));
+        let server = server.ok_or_else(|| {
+            anyhow!("which server? name it with --server or IDP_SERVER, such as https://registry.example.com")
+        })?;
+        let token = self.token.as_deref().or_else(|| context.variable("IDP_TOKEN"));
+        Client::new(server, token.map(Secret::new))
+    }
+}
+
+impl Client {
+    pub(super) fn new(server: &str, token: Option<Secret>) -> anyhow::Result<Self> {
+        if !server.starts_with("http://") && !server.starts_with("https://") {
+            bail!("{server:?} is not a server: write http:// or https:// and a host");
+        }
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("idp/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(Duration::from_secs(10))
+            .build()
+            .context("cannot make an HTTP client")?;
+        Ok(Self { http, server: server.trim_end_matches('/').to_owned(), token })
+    }
+
+    /// Facts about the server.
+    pub(super) async fn info(&self) -> anyhow::Result<ServerInfo> {
+        self.get("/api/v1/server").await
+    }
+
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let answer = self.send(self.request(Method::GET, path)).await?;
+        self.read(answer).await
+    }
+
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let answer = self.send(self.request(Method::POST, path).json(body)).await?;
+        self.read(answer).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        self.send(self.request(Method::DELETE, path)).await.map(drop)
+    }
+
+    /// Sends a form; uploads may take as long as they take.
+    pub(super) async fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        form: Form,
+    ) -> anyhow::Result<T> {
+        let answer = self.send(self.request(Method::PUT, path).multipart(form)).await?;
+        self.read(answer).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.server));
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        }
+    }
+
+    async fn read<T: DeserializeOwned>(&self, answer: Response) -> anyhow::Result<T> {
+        answer.json().await.with_context(|| {
+            format!("{} answered something that is not what this idp expects", self.server)
+        })
+    }
+
+    async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let answer =
+            request.send().await.with_context(|| format!("cannot reach {}", self.server))?;
+        if answer.status().is_success() {
+            return Ok(answer);
+        }
+        let status = answer.status();
+        let body = answer.bytes().await.unwrap_or_default();
+        Err(refusal(status, &body))
+    }
+}
+
+/// What a refusing server said, in full.
+fn refusal(status: StatusCode, body: &[u8]) -> anyhow::Error {
+    let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
+        let text: String = String::from_utf8_lossy(body).chars().take(500).collect();
+        return anyhow!("the server answered {status}: {}", text.trim());
+    };
+    let mut text = problem.detail;
+    for error in &problem.errors {
+        text.push_str("\n  ");
+        text.push_str(&error.detail);
+        if let Some(fix) = &error.fix {
+            text.push_str("; ");
+            text.push_str(fix);
+        }
+    }
+    let request = problem.request_id.map(|id| format!(", request {id}")).unwrap_or_default();
+    anyhow!("{text}\n  ({}, HTTP {}{request})", problem.code, problem.status)
+}

@@ -1,0 +1,109 @@
+//! What publishing writes into a module's files before they are signed: the registry's hostname and the version.
+//!
+//! In a repository a module is written for no registry in particular. Two rules make it a release of one:
+//!
+//! - in `*.tf` and `*.md`, an address that starts with `"registry.example.com/` gets the server's hostname;
+//! - in `*.tf`, the text after `golden_path_version =` becomes the version.
+//!
+//! Nothing else changes, and nothing changes in other files.
+
+use std::collections::BTreeMap;
+
+use registry_trust::archive::File;
+use semver::Version;
+
+/// The hostname that stands for the registry in module sources.
+const PLACEHOLDER: &str = "registry.example.com";
+
+/// Writes both into every file that has them.
+pub(super) fn imprint(files: &mut BTreeMap<String, File>, hostname: &str, version: &Version) {
+    for (path, file) in files {
+        let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+        if !matches!(extension, "tf" | "md") {
+            continue;
+        }
+        let Ok(text) = std::str::from_utf8(&file.content) else { continue };
+        let mut text = text.replace(&format!("\"{PLACEHOLDER}/"), &format!("\"{hostname}/"));
+        if extension == "tf" {
+            text = with_version(&text, version);
+        }
+        file.content = text.into_bytes();
+    }
+}
+
+/// `golden_path_version = "…"` on a line of its own gets the version.
+fn with_version(text: &str, version: &Version) -> String {
+    text.split_inclusive('\n')
+        .map(|line| match split_assignment(line) {
+            Some((before, after)) => format!("{before}{version}{after}"),
+            None => line.to_owned(),
+        })
+        .collect()
+}
+
+/// The line before and after the text that is assigned.
+fn split_assignment(line: &str) -> Option<(&str, &str)> {
+    let assigned = line.trim_start().strip_prefix("golden_path_version")?.trim_start();
+    let value = assigned.strip_prefix('=')?.trim_start().strip_prefix('"')?;
+    let end = value.find('"').filter(|end| !value[..*end].contains(['$', '%', '\\']))?;
+    Some((&line[..line.len() - value.len()], &value[end..]))
+}
+
+/// The version of the topmost entry of a changelog: `## 1.2.3` or `## [1.2.3] …`.
+pub(super) fn changelog_version(text: &str) -> Option<Version> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .filter_map(|title| title.split_whitespace().next())
+        .find_map(|word| word.trim_matches(['[', ']']).parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn imprinted(path: &str, text: &str) -> String {
+        let mut files = BTreeMap::from([(path.to_owned(), File::from(text.as_bytes().to_vec()))]);
+        imprint(&mut files, "registry.acme.example", &Version::new(1, 2, 3));
+        String::from_utf8(files.remove(path).unwrap().content).unwrap()
+    }
+
+    #[test]
+    fn the_placeholder_becomes_the_hostname_in_addresses_only() {
+        assert_eq!(
+            imprinted("versions.tf", "source = \"registry.example.com/platform/idp\"\n"),
+            "source = \"registry.acme.example/platform/idp\"\n"
+        );
+        let elsewhere = "# see registry.example.com\nx = \"https://registry.example.com/\"\n";
+        assert_eq!(imprinted("main.tf", elsewhere), elsewhere);
+        let other = "source: \"registry.example.com/platform/idp\"\n";
+        assert_eq!(imprinted("golden-path.yaml", other), other);
+    }
+
+    #[test]
+    fn a_module_passes_its_own_version() {
+        assert_eq!(
+            imprinted("main.tf", "  golden_path_version = \"0.0.0\" # own\n"),
+            "  golden_path_version = \"1.2.3\" # own\n"
+        );
+        let reference = "  golden_path_version = var.version\n  golden_path_version = \"${x}\"\n";
+        assert_eq!(imprinted("main.tf", reference), reference);
+    }
+
+    #[test]
+    fn a_changelog_names_the_version_at_its_top() {
+        let text = "# Changelog\n\n## Unreleased\n\n## [1.2.0] - 2026-11-01\n\n## 1.1.0\n";
+
+        assert_eq!(changelog_version(text), Some(Version::new(1, 2, 0)));
+        assert_eq!(changelog_version("# nothing"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn imprinting_twice_is_imprinting_once(text in "(golden_path_version ?= ?\"[^\"\n]{0,8}\"?\n|.{0,20}\n){0,5}") {
+            let once = imprinted("main.tf", &text);
+            prop_assert_eq!(imprinted("main.tf", &once), once);
+        }
+    }
+}

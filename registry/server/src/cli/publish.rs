@@ -1,0 +1,227 @@
+//! `idp publish`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use registry_api::ModuleAddress;
+use registry_api::modules::Published;
+use registry_trust::archive::{Archive, File, Limits, pack, pack_files};
+use registry_trust::bundle;
+use registry_trust::key::SigningKey;
+use registry_trust::release::ReleaseId;
+use registry_trust::verify::sign_release;
+use reqwest::multipart::{Form, Part};
+use semver::Version;
+
+use super::Context;
+use super::client::{Client, Remote};
+use super::imprint::{changelog_version, imprint};
+use crate::model::module::parse_version;
+
+/// Pack, sign and publish a module.
+///
+/// The folder becomes the one canonical archive of its files, is signed with your publisher key, and goes up in one
+/// request. Publishing the same content again succeeds and changes nothing; other content under a published version is
+/// refused. Links, state files and anything outside the folder never get in.
+///
+/// Written into the files before signing: `"registry.example.com/…` becomes the server's hostname in *.tf and *.md, and
+/// the text assigned to golden_path_version becomes the version in *.tf.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  idp publish modules/api/nodejs                    a golden path: golden/api/nodejs, version from CHANGELOG.md
+  idp publish . --address acme/vpc/aws --version 1.2.0 --key publisher.pem
+  idp publish . --address acme/vpc/aws --version 1.2.0 --output vpc.tar.gz    only pack and sign, offline:
+                                                    needs --hostname, writes vpc.tar.gz and vpc.tar.gz.sigstore.json")]
+pub(super) struct Publish {
+    /// Folder of the module
+    directory: PathBuf,
+    /// Version, such as 1.2.0 [default: the topmost of CHANGELOG.md]
+    #[arg(long)]
+    version: Option<String>,
+    /// Where it goes [default: golden/NAME/SYSTEM for a golden path in …/NAME/SYSTEM]
+    #[arg(long, value_name = "NAMESPACE/NAME/SYSTEM")]
+    address: Option<ModuleAddress>,
+    /// Private key that signs, PEM [default: IDP_PUBLISHER_KEY, or publisher.pem beside the configuration]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Hostname that the statement names [default: what the server says it is]
+    #[arg(long, value_name = "HOST")]
+    hostname: Option<String>,
+    /// Write archive and bundle here instead of uploading
+    #[arg(long, value_name = "FILE", requires = "hostname")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// A signed archive, ready to go.
+pub(super) struct Signed {
+    release: ReleaseId,
+    archive: Vec<u8>,
+    bundle: String,
+    ignored: Vec<String>,
+}
+
+impl Publish {
+    pub(super) async fn run(self, context: &Context<'_>) -> anyhow::Result<()> {
+        let address = self.address.clone().map_or_else(|| guess_address(&self.directory), Ok)?;
+        let version = module_version(&self.directory, self.version.as_deref())?;
+        let key = read_key(self.key.as_deref(), context)?;
+        if let (Some(output), Some(hostname)) = (&self.output, &self.hostname) {
+            let signed = prepare(&self.directory, &address, &version, hostname, &key)?;
+            return signed.write(output, context);
+        }
+        let client = self.remote.client(context)?;
+        let hostname = match &self.hostname {
+            Some(hostname) => hostname.clone(),
+            None => client.info().await?.hostname,
+        };
+        let signed = prepare(&self.directory, &address, &version, &hostname, &key)?;
+        let ignored = signed.ignored.clone();
+        let published = signed.upload(&client).await?;
+        context.output.answer(&published, describe(&published, &hostname, &ignored))
+    }
+}
+
+/// Packs a folder, writes hostname and version into it, and signs.
+pub(super) fn prepare(
+    directory: &Path,
+    address: &ModuleAddress,
+    version: &Version,
+    hostname: &str,
+    key: &SigningKey,
+) -> anyhow::Result<Signed> {
+    let limits = Limits::default();
+    let packed = pack(directory, &limits)
+        .with_context(|| format!("{} cannot be packed", directory.display()))?;
+    let read = Archive::open(&packed.archive, &limits)?;
+    let mut files: BTreeMap<String, File> = read
+        .entries()
+        .map(|entry| {
+            let file = File { content: entry.content.to_vec(), executable: entry.executable };
+            (entry.path.to_owned(), file)
+        })
+        .collect();
+    imprint(&mut files, hostname, version);
+    let archive = pack_files(&files, &limits)?;
+    let release = ReleaseId::new(
+        hostname,
+        address.namespace(),
+        address.name(),
+        address.system(),
+        version.clone(),
+    )?;
+    let summary = *Archive::open(&archive, &limits)?.summary();
+    let bundle = sign_release(&release, &summary, None, key)?.to_json();
+    Ok(Signed { release, archive, bundle, ignored: packed.ignored })
+}
+
+impl Signed {
+    /// Sends both in one request.
+    pub(super) async fn upload(self, client: &Client) -> anyhow::Result<Published> {
+        let Self { release, archive, bundle, .. } = self;
+        let archive = Part::bytes(archive)
+            .file_name(release.archive_name())
+            .mime_str("application/gzip")
+            .context("cannot make the form")?;
+        let bundle = Part::bytes(bundle.into_bytes())
+            .file_name(format!("{}.sigstore.json", release.archive_name()))
+            .mime_str(bundle::MEDIA_TYPE)
+            .context("cannot make the form")?;
+        let path = format!(
+            "/api/v1/modules/{}/{}/{}/{}",
+            release.namespace(),
+            release.name(),
+            release.system(),
+            release.version()
+        );
+        client.upload(&path, Form::new().part("archive", archive).part("bundle", bundle)).await
+    }
+
+    fn write(self, output: &Path, context: &Context<'_>) -> anyhow::Result<()> {
+        let bundle = PathBuf::from(format!("{}.sigstore.json", output.display()));
+        for (path, content) in [(output, &self.archive[..]), (&bundle, self.bundle.as_bytes())] {
+            fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        context.output.answer(
+            &serde_json::json!({ "release": self.release.to_string(), "archive": output, "bundle": bundle }),
+            format_args!(
+                "signed {}\nwrote {} and {}",
+                self.release,
+                output.display(),
+                bundle.display()
+            ),
+        )
+    }
+}
+
+/// What happened, for people.
+fn describe(published: &Published, hostname: &str, ignored: &[String]) -> String {
+    let Published { address, version, sha256, h1, publisher, created } = published;
+    let what = if *created { "published" } else { "already published with this content:" };
+    let left_out = if ignored.is_empty() {
+        String::new()
+    } else {
+        format!("\nleft out: {}", ignored.join(", "))
+    };
+    format!(
+        "{what} {address} {version}\n  sha256     {sha256}\n  tree       {h1}\n  signed by  {publisher}{left_out}\n\n\
+         module \"…\" {{\n  source  = \"{hostname}/{address}\"\n  version = \"{version}\"\n}}"
+    )
+}
+
+/// `golden/<name>/<system>` for a golden path that lies in `…/<name>/<system>`.
+pub(super) fn guess_address(directory: &Path) -> anyhow::Result<ModuleAddress> {
+    let unknown = || {
+        anyhow!(
+            "where does {} go? name it with --address NAMESPACE/NAME/SYSTEM",
+            directory.display()
+        )
+    };
+    let full = fs::canonicalize(directory)
+        .with_context(|| format!("{} cannot be read", directory.display()))?;
+    if !full.join(crate::golden_path::MANIFEST).is_file() {
+        return Err(unknown());
+    }
+    let mut parts = full.components().rev().map(|part| part.as_os_str().to_str());
+    let (Some(Some(system)), Some(Some(name))) = (parts.next(), parts.next()) else {
+        return Err(unknown());
+    };
+    ModuleAddress::new("golden", name, system).map_err(|_| unknown())
+}
+
+/// The version that was given, or the topmost of the changelog.
+pub(super) fn module_version(directory: &Path, given: Option<&str>) -> anyhow::Result<Version> {
+    if let Some(text) = given {
+        return Ok(parse_version(text)?);
+    }
+    fs::read_to_string(directory.join("CHANGELOG.md"))
+        .ok()
+        .as_deref()
+        .and_then(changelog_version)
+        .ok_or_else(|| {
+            anyhow!(
+                "which version? write it as a heading into {}, such as ## 1.2.0, or name it with --version",
+                directory.join("CHANGELOG.md").display()
+            )
+        })
+}
+
+fn read_key(given: Option<&Path>, context: &Context<'_>) -> anyhow::Result<SigningKey> {
+    let path = given
+        .map(PathBuf::from)
+        .or_else(|| context.variable("IDP_PUBLISHER_KEY").map(PathBuf::from))
+        .unwrap_or_else(|| context.beside_config("publisher.pem"));
+    let pem = fs::read_to_string(&path).with_context(|| {
+        format!(
+            "cannot read the publisher key {}; name it with --key or IDP_PUBLISHER_KEY (`idp init` makes one)",
+            path.display()
+        )
+    })?;
+    SigningKey::from_pem(&pem)
+        .with_context(|| format!("{} is not a private key that can sign", path.display()))
+}
