@@ -12,8 +12,8 @@ pub mod environments;
 pub mod golden_paths;
 pub mod modules;
 pub mod operations;
-pub mod resources;
 pub mod providers;
+pub mod resources;
 pub mod tokens;
 
 use std::path::Path;
