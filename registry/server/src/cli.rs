@@ -5,6 +5,7 @@
 mod client;
 mod completions;
 mod dev;
+mod golden_path;
 mod imprint;
 mod init;
 mod output;
@@ -64,6 +65,7 @@ enum Command {
     Serve(serve::Serve),
     Dev(dev::Dev),
     Publish(publish::Publish),
+    GoldenPath(golden_path::GoldenPathCommand),
     Provider(provider::Provider),
     Token(token::Token),
     Completions(completions::Completions),
@@ -101,6 +103,7 @@ pub fn run(variables: &BTreeMap<String, String>) -> ExitCode {
             Command::Serve(command) => command.run(&context).await,
             Command::Dev(command) => command.run(&context).await,
             Command::Publish(command) => command.run(&context).await,
+            Command::GoldenPath(command) => command.run(&context),
             Command::Provider(command) => command.run(&context).await,
             Command::Token(command) => command.run(&context).await,
             Command::Completions(command) => {

@@ -39,6 +39,8 @@ impl fmt::Display for PathError {
     }
 }
 
+impl std::error::Error for PathError {}
+
 /// Everything that is wrong with a golden path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathErrors(pub Vec<PathError>);

@@ -1,8 +1,8 @@
 //! Where rendered objects go in a GitOps repository, and the digest over them.
 //!
 //! `<environment>/<kind>/<name>/NN-<kind>-<name>.yaml` holds one cluster object a file; `kustomization.yaml` beside
-//! them lists exactly those; `catalog-info.yaml` holds the catalogue's entities; Argo CD's own objects go to
-//! `argocd/<environment>/`, where the root Application finds them.
+//! them lists exactly those; `catalog-info.yaml` holds the catalogue's entities; the Argo CD Application goes to
+//! `argocd/<environment>/<name>.yaml`, where the root Application finds it.
 //!
 //! **The digest.** `rendered_sha256` is over every file except the machine file, so it can be computed from a
 //! checkout alone. No rendered object carries it: an object cannot hold the digest of itself. It stands in the machine
@@ -81,9 +81,9 @@ pub(super) struct Placed {
     pub(super) tree: Tree,
 }
 
-/// Lays objects out as files. `Err` names a template whose object would stand where another does.
+/// Lays objects out as files; `application` is where Argo CD's own object goes. `Err` names a template whose object would stand where another does.
 pub(super) fn lay_out(
-    environment: &str,
+    application: &str,
     directory: &str,
     placed: &[Placed],
 ) -> Result<(Files, Vec<RenderedObject>), (String, String)> {
@@ -91,7 +91,7 @@ pub(super) fn lay_out(
     let mut objects = Vec::new();
     let mut cluster = Vec::new();
     for object in placed {
-        let rendered = describe(object, environment, directory);
+        let rendered = describe(object, application, directory);
         let text = yaml::write(&ordered(&object.tree));
         let is_catalog = rendered.path.ends_with("/catalog-info.yaml");
         match files.get_mut(&rendered.path) {
@@ -114,14 +114,14 @@ pub(super) fn lay_out(
     Ok((files, objects))
 }
 
-fn describe(object: &Placed, environment: &str, directory: &str) -> RenderedObject {
+fn describe(object: &Placed, application: &str, directory: &str) -> RenderedObject {
     let text =
         |keys: &[&str]| object.tree.at(keys).and_then(Tree::as_str).unwrap_or_default().to_owned();
     let (api_version, kind, name) =
         (text(&["apiVersion"]), text(&["kind"]), text(&["metadata", "name"]));
     let group = api_version.split('/').next().unwrap_or_default();
     let path = match group {
-        "argoproj.io" if is_argo_cd(&kind) => format!("argocd/{environment}/{name}.yaml"),
+        "argoproj.io" if is_argo_cd(&kind) => application.to_owned(),
         "backstage.io" => format!("{directory}/catalog-info.yaml"),
         _ => format!("{directory}/{}-{}-{name}.yaml", object.number, kind.to_ascii_lowercase()),
     };

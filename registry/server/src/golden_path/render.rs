@@ -82,9 +82,10 @@ impl GoldenPath {
         let environment = request.environment.name.as_str();
         let kind = self.manifest.kind;
         let directory = layout::directory(environment, kind, request.name.as_str());
+        let application = format!("argocd/{environment}/{}.yaml", request.name);
         let placed = self.place(&scope)?;
         let (mut files, objects) =
-            layout::lay_out(environment, &directory, &placed).map_err(|(template, path)| {
+            layout::lay_out(&application, &directory, &placed).map_err(|(template, path)| {
                 let message = format!("a second object would be written to {path}");
                 PathError::new(
                     &template,
@@ -179,6 +180,12 @@ impl GoldenPath {
         let path = serde_json::to_value(&request.path).map(|mut path| {
             path["inputs_sha256"] = inputs_sha256.into();
             path["kind"] = self.manifest.kind.as_str().into();
+            path["directory"] = layout::directory(
+                request.environment.name.as_str(),
+                self.manifest.kind,
+                request.name.as_str(),
+            )
+            .into();
             path["title"] = self.manifest.title.as_str().into();
             path
         });
@@ -203,7 +210,8 @@ impl GoldenPath {
         let mut placed = Vec::new();
         for template in &self.templates {
             let mut renderer = Renderer::new(&template.file, &self.partials);
-            for tree in template.body.render(&mut renderer, scope)? {
+            let documents = template.body.render(&mut renderer, scope)?;
+            for tree in documents.into_iter().flat_map(Tree::into_items) {
                 check::object(&tree).map_err(|(rule, message, fix)| {
                     PathError::new(&template.file, 0, rule, message, fix)
                 })?;

@@ -49,6 +49,14 @@ impl Tree {
         }
     }
 
+    /// The items of a list, or the value alone.
+    pub(crate) fn into_items(self) -> Vec<Self> {
+        match self {
+            Self::List(items) => items,
+            other => vec![other],
+        }
+    }
+
     /// The same value as JSON.
     pub(crate) fn to_json(&self) -> Value {
         match self {
