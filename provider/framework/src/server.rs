@@ -9,6 +9,7 @@ mod data_source;
 mod default_plan;
 mod guard;
 mod import;
+mod move_state;
 mod plan;
 mod read;
 mod schemas;

@@ -8,7 +8,7 @@ use super::tfplugin6 as wire;
 use super::tfplugin6::provider_server::{Provider, ProviderServer};
 use super::{LARGEST_MESSAGE, Refusal, decode, encode, encode_schema};
 use crate::context::Private;
-use crate::diagnostics::{Diagnostics, Report as _};
+use crate::diagnostics::Diagnostics;
 use crate::function::FunctionError;
 use crate::server::{ApplyInput, PlanInput, Server};
 
@@ -392,14 +392,10 @@ impl Provider for Service {
         request: Request<wire::move_resource_state::Request>,
     ) -> Answer<wire::move_resource_state::Response> {
         let request = request.into_inner();
-        let mut diagnostics = Diagnostics::default();
-        diagnostics.fail(
-            format!("{} cannot take over other resources", request.target_type_name),
-            format!(
-                "State of {} from {} cannot be moved to {}. Import the object instead, and remove the old resource \
-                 from the state.",
-                request.source_type_name, request.source_provider_address, request.target_type_name
-            ),
+        let diagnostics = self.server.refuse_move(
+            &request.source_type_name,
+            &request.source_provider_address,
+            &request.target_type_name,
         );
         let diagnostics = encode::diagnostics(diagnostics);
         Ok(Response::new(wire::move_resource_state::Response { diagnostics, ..Default::default() }))

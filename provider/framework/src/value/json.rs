@@ -8,12 +8,15 @@ use super::{ConversionError, Number, Value};
 use crate::path::AttributePathStep;
 use crate::schema::{Type, type_from_json};
 
+/// No value of a real configuration is nested deeper. Types have an end; a value that brings its own need not.
+const DEEPEST: usize = 128;
+
 /// Reads JSON as a value of a type.
 ///
 /// Attributes that the JSON lacks are null: an attribute added to a schema is absent from older state. Attributes that
 /// the type lacks are skipped: one removed from a schema is still present there. Numbers keep every digit.
 pub fn from_json(json: &[u8], ty: &Type) -> Result<Value, ConversionError> {
-    read(parse(json)?, ty)
+    read(parse(json)?, ty, DEEPEST)
 }
 
 fn parse<'a, T: serde::Deserialize<'a>>(json: &'a [u8]) -> Result<T, ConversionError> {
@@ -21,7 +24,9 @@ fn parse<'a, T: serde::Deserialize<'a>>(json: &'a [u8]) -> Result<T, ConversionE
         .map_err(|error| ConversionError::new(format!("not readable as JSON: {error}")))
 }
 
-fn read(json: &RawValue, ty: &Type) -> Result<Value, ConversionError> {
+fn read(json: &RawValue, ty: &Type, deepest: usize) -> Result<Value, ConversionError> {
+    let deepest =
+        deepest.checked_sub(1).ok_or_else(|| ConversionError::new("nested too deeply"))?;
     let text = json.get();
     if text == "null" {
         return Ok(Value::Null);
@@ -50,13 +55,13 @@ fn read(json: &RawValue, ty: &Type) -> Result<Value, ConversionError> {
             Err(_) => Err(expected("a number")),
         },
         Type::List(element) if text.starts_with('[') => {
-            Ok(Value::List(elements(text, |_| Some(element))?))
+            Ok(Value::List(elements(text, deepest, |_| Some(element))?))
         }
         Type::Set(element) if text.starts_with('[') => {
-            Ok(Value::Set(elements(text, |_| Some(element))?.into_iter().collect()))
+            Ok(Value::Set(elements(text, deepest, |_| Some(element))?.into_iter().collect()))
         }
         Type::Tuple(types) if text.starts_with('[') => {
-            let elements = elements(text, |index| types.get(index))?;
+            let elements = elements(text, deepest, |index| types.get(index))?;
             if elements.len() == types.len() {
                 Ok(Value::List(elements))
             } else {
@@ -70,7 +75,7 @@ fn read(json: &RawValue, ty: &Type) -> Result<Value, ConversionError> {
         Type::List(_) | Type::Set(_) | Type::Tuple(_) => Err(expected("an array")),
         Type::Map(element) if text.starts_with('{') => {
             let entries: BTreeMap<String, &RawValue> = parse(text.as_bytes())?;
-            let read_entry = |(key, json): (String, &RawValue)| match read(json, element) {
+            let read_entry = |(key, json): (String, &RawValue)| match read(json, element, deepest) {
                 Ok(value) => Ok((key, value)),
                 Err(error) => Err(error.under(AttributePathStep::Key(key.into()))),
             };
@@ -79,7 +84,8 @@ fn read(json: &RawValue, ty: &Type) -> Result<Value, ConversionError> {
         Type::Object(attributes) if text.starts_with('{') => {
             let entries: BTreeMap<String, &RawValue> = parse(text.as_bytes())?;
             let read_attribute = |(name, ty): (&String, &Type)| {
-                let value = entries.get(name).map_or(Ok(Value::Null), |json| read(json, ty));
+                let value =
+                    entries.get(name).map_or(Ok(Value::Null), |json| read(json, ty, deepest));
                 match value {
                     Ok(value) => Ok((name.clone(), value)),
                     Err(error) => {
@@ -90,20 +96,21 @@ fn read(json: &RawValue, ty: &Type) -> Result<Value, ConversionError> {
             Ok(Value::Map(attributes.iter().map(read_attribute).collect::<Result<_, _>>()?))
         }
         Type::Map(_) | Type::Object(_) => Err(expected("an object")),
-        Type::Any => dynamic(text)
+        Type::Any => dynamic(text, deepest)
             .map_err(|error| error.unwrap_or_else(|| expected("a value with its type"))),
     }
 }
 
 fn elements<'t>(
     text: &str,
+    deepest: usize,
     ty: impl Fn(usize) -> Option<&'t Type>,
 ) -> Result<Vec<Value>, ConversionError> {
     let elements: Vec<&RawValue> = parse(text.as_bytes())?;
     let read_element = |(index, json)| {
         let step = AttributePathStep::Index(i64::try_from(index).unwrap_or(i64::MAX));
         match ty(index) {
-            Some(ty) => read(json, ty).map_err(|error| error.under(step)),
+            Some(ty) => read(json, ty, deepest).map_err(|error| error.under(step)),
             None => Err(ConversionError::new("one element too many").under(step)),
         }
     };
@@ -111,7 +118,7 @@ fn elements<'t>(
 }
 
 /// A value of any type is stored as `{"type": …, "value": …}`.
-fn dynamic(text: &str) -> Result<Value, Option<ConversionError>> {
+fn dynamic(text: &str, deepest: usize) -> Result<Value, Option<ConversionError>> {
     #[derive(serde::Deserialize)]
     struct Stored<'a> {
         #[serde(borrow, rename = "type")]
@@ -122,7 +129,7 @@ fn dynamic(text: &str) -> Result<Value, Option<ConversionError>> {
     let stored: Stored<'_> = serde_json::from_str(text).map_err(|_| None)?;
     let ty = type_from_json(stored.ty.get().as_bytes())
         .map_err(|error| Some(ConversionError::new(error.to_string())))?;
-    let value = read(stored.value, &ty).map_err(Some)?;
+    let value = read(stored.value, &ty, deepest).map_err(Some)?;
     Ok(Value::dynamic(ty, value))
 }
 
@@ -177,6 +184,16 @@ mod tests {
             .unwrap_err();
 
         assert_eq!(error.to_string(), "a[1]: expected a bool, found a string");
+    }
+
+    #[test]
+    fn values_that_are_nested_too_deeply_are_refused() {
+        let level = r#"{"type":"dynamic","value":"#;
+        let json = format!("{}null{}", level.repeat(10_000), "}".repeat(10_000));
+
+        let error = from_json(json.as_bytes(), &Type::Any).unwrap_err();
+
+        assert_eq!(error.to_string(), "nested too deeply");
     }
 
     proptest! {
