@@ -4,14 +4,17 @@ pub mod links;
 pub mod publishers;
 
 use registry_api::Name;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::clock::{Clock, rfc3339};
-use crate::id;
+use crate::model::audit::Event;
 use crate::model::right::Rights;
+use crate::store::audit;
 use crate::store::tokens::{self, TokenRow};
 use crate::store::{Store, StoreError};
+use crate::{id, request_id};
 
 /// What every secret starts with, so that scanners and people recognise one.
 pub const PREFIX: &str = "idp_";
@@ -51,7 +54,29 @@ pub struct NewToken {
     /// When it stops working.
     pub expires_at: Option<i64>,
     /// Who makes it.
-    pub created_by: String,
+    pub maker: Maker,
+}
+
+/// Who makes or revokes a token.
+#[derive(Debug, Clone)]
+pub struct Maker {
+    /// Id of their token, or `local`.
+    pub id: String,
+    /// Its name, or `local`.
+    pub name: String,
+}
+
+impl Maker {
+    /// Whoever may write to the server's data folder.
+    pub fn local() -> Self {
+        Self { id: "local".to_owned(), name: "local".to_owned() }
+    }
+}
+
+impl From<&Token> for Maker {
+    fn from(token: &Token) -> Self {
+        Self { id: token.id.clone(), name: token.name.clone() }
+    }
 }
 
 /// Makes a token; the secret is returned and kept nowhere.
@@ -67,7 +92,7 @@ pub async fn create_token(
         name: new.name.to_string(),
         secret_sha256: hash(&secret),
         rights: new.rights,
-        created_by: new.created_by,
+        created_by: new.maker.id.clone(),
         created_at: now,
         expires_at: new.expires_at,
         revoked_at: None,
@@ -75,8 +100,38 @@ pub async fn create_token(
     };
     let mut tx = store.write().await?;
     tokens::insert_token(&mut tx, &row).await?;
+    let detail = json!({ "name": row.name, "rights": row.rights.texts() });
+    audit::append(&mut tx, event(now, &new.maker, "token.create", &row.id, detail)).await?;
     tx.commit().await?;
     Ok((row, secret))
+}
+
+/// Takes a token back; false where there is none with that id.
+pub async fn revoke_token(
+    store: &Store,
+    clock: &Clock,
+    id: &str,
+    maker: &Maker,
+) -> Result<bool, StoreError> {
+    let now = clock.now();
+    let mut tx = store.write().await?;
+    if !tokens::revoke_token(&mut tx, id, now).await? {
+        return Ok(false);
+    }
+    audit::append(&mut tx, event(now, maker, "token.revoke", id, json!({}))).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+fn event(now: i64, maker: &Maker, action: &str, id: &str, detail: serde_json::Value) -> Event {
+    Event {
+        at: now,
+        actor: maker.name.clone(),
+        action: action.to_owned(),
+        subject: id.to_owned(),
+        detail,
+        request_id: request_id::current(),
+    }
 }
 
 /// Finds the token of a secret and says whether it works.

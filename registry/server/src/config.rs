@@ -10,6 +10,8 @@ mod load;
 mod namespace;
 mod secret;
 mod server;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

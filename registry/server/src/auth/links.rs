@@ -15,10 +15,13 @@ use sha2::Sha256;
 
 use crate::id;
 
+/// One block of SHA-256: a key of this length needs no padding and cannot be refused.
+const KEY_BYTES: usize = 64;
+
 /// Signs and checks links; cheap to clone.
 #[derive(Clone)]
 pub struct Links {
-    key: Arc<[u8; 32]>,
+    key: Arc<[u8; KEY_BYTES]>,
     seconds: u64,
 }
 
@@ -48,7 +51,7 @@ impl Links {
             Ok(bytes) => bytes.try_into().map_err(|_| {
                 io::Error::new(
                     ErrorKind::InvalidData,
-                    "the key is not 32 bytes long; remove the file",
+                    "the key is not 64 bytes long; remove the file",
                 )
             })?,
             Err(error) if error.kind() == ErrorKind::NotFound => make_key(file)?,
@@ -89,8 +92,8 @@ impl Links {
     }
 }
 
-fn make_key(file: &Path) -> io::Result<[u8; 32]> {
-    let mut key = [0_u8; 32];
+fn make_key(file: &Path) -> io::Result<[u8; KEY_BYTES]> {
+    let mut key = [0_u8; KEY_BYTES];
     id::fill_random(&mut key);
     // Under its own name only when whole: a kill half-way leaves no short key behind.
     let temporary = file.with_extension("new");
@@ -111,7 +114,7 @@ mod tests {
     const NOW: i64 = 1_700_000_000_000;
 
     fn links() -> Links {
-        Links { key: Arc::new([7; 32]), seconds: 60 }
+        Links { key: Arc::new([7; KEY_BYTES]), seconds: 60 }
     }
 
     fn parts(link: &str) -> (String, String, String) {

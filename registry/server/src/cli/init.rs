@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::app::open_store;
-use crate::auth::{NewToken, create_token};
+use crate::auth::{Maker, NewToken, create_token};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::right::Rights;
@@ -94,7 +94,7 @@ pub(super) async fn initialise(
         name: "admin".parse()?,
         rights: Rights::parse(&["admin"])?,
         expires_at: None,
-        created_by: "local".to_owned(),
+        maker: Maker::local(),
     };
     let (_, token) = create_token(&store, &clock, new).await?;
     store.close().await;

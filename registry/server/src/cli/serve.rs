@@ -1,5 +1,6 @@
 //! `idp serve`.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -85,12 +86,17 @@ pub(super) fn load_config(
 /// Sends the log to standard error.
 pub(super) fn start_log(format: LogFormat, filter: Option<&str>) {
     let filter = EnvFilter::builder().parse_lossy(filter.unwrap_or("info,sqlx=warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second command in one process keeps the first one's log.
     let _ = match format {
         LogFormat::Text => log.with_target(false).try_init(),
         LogFormat::Json => log.json().flatten_event(true).try_init(),
     };
+    // A panic is logged as everything else is, with the request that it happened in.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
 }
 
 /// Ends when the process is asked to.

@@ -11,10 +11,10 @@ use registry_api::tokens::{CreatedToken, NewToken, TokenList};
 use super::client::Remote;
 use super::{Context, serve};
 use crate::app::open_store;
-use crate::auth;
+use crate::auth::{self, Maker};
 use crate::clock::Clock;
 use crate::routes::api::tokens::{check, describe};
-use crate::store::tokens::{revoke_token, tokens};
+use crate::store::tokens::tokens;
 
 /// Make, list and revoke tokens.
 #[derive(Debug, Args)]
@@ -103,8 +103,8 @@ impl Create {
         let made: CreatedToken = if self.place.local {
             let clock = Clock::system();
             let store = self.place.open(context).await?;
-            let new =
-                check(wanted, "local", clock.now()).map_err(|error| anyhow!(error.detail()))?;
+            let new = check(wanted, Maker::local(), clock.now())
+                .map_err(|error| anyhow!(error.detail()))?;
             let (row, secret) = auth::create_token(&store, &clock, new).await?;
             store.close().await;
             CreatedToken { token: secret, info: describe(&row) }
@@ -134,11 +134,10 @@ impl Revoke {
     async fn run(self, context: &Context<'_>) -> anyhow::Result<()> {
         if self.place.local {
             let store = self.place.open(context).await?;
-            let mut tx = store.write().await?;
-            if !revoke_token(&mut tx, &self.id, Clock::system().now()).await? {
+            let clock = Clock::system();
+            if !auth::revoke_token(&store, &clock, &self.id, &Maker::local()).await? {
                 bail!("there is no token with the id {:?}", self.id);
             }
-            tx.commit().await?;
             store.close().await;
         } else {
             let id: String = url_segment(&self.id)?;

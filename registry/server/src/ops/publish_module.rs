@@ -10,15 +10,19 @@ use registry_trust::key::VerifyingKey;
 use registry_trust::release::{InvalidRelease, ReleaseId};
 use registry_trust::verify::{Content, VerifiedRelease, VerifyError, verify_release};
 use semver::Version;
+use serde_json::json;
 
 use crate::app::App;
+use crate::auth::Token;
 use crate::blobs::{BlobError, Staged};
 use crate::golden_path::{self, GoldenPath, PathErrors};
+use crate::model::audit::Event;
 use crate::model::module::{InvalidVersion, Status, parse_version};
 use crate::model::source::{self, SyntaxError};
+use crate::store::audit;
 use crate::store::modules::{ModuleVersionRow, insert_module_version, module_version};
 use crate::store::{Store, StoreError};
-use crate::{failpoint, id};
+use crate::{failpoint, id, request_id};
 
 /// What a publisher uploads.
 #[derive(Debug)]
@@ -31,8 +35,8 @@ pub struct Upload {
     pub archive: Staged,
     /// The signed statement.
     pub bundle: Vec<u8>,
-    /// Id of the token that uploads.
-    pub published_by: String,
+    /// The token that uploads.
+    pub by: Token,
 }
 
 /// Why a version was not published.
@@ -102,7 +106,7 @@ pub enum PublishError {
 
 /// Checks and stores one version. The same content again changes nothing and succeeds.
 pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, PublishError> {
-    let Upload { address, version, archive, bundle, published_by } = upload;
+    let Upload { address, version, archive, bundle, by } = upload;
     let version = parse_version(&version)?;
     if address.to_string().bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Err(PublishError::Case(address));
@@ -120,7 +124,7 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
         tree_h1: verified.archive.dir_hash1.to_h1(),
         bundle: String::from_utf8_lossy(&bundle).into_owned(),
         publisher: verified.publisher.to_string(),
-        published_by,
+        published_by: by.id.clone(),
         published_at: app.clock.now(),
         status: Status::Active,
     };
@@ -129,7 +133,7 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
     }
     archive.keep().await?;
     failpoint::hit("publish.blobs_stored");
-    record(app, row).await
+    record(app, row, &by).await
 }
 
 /// Everything that can be said about an upload without the database; not for the async threads.
@@ -185,7 +189,7 @@ async fn standing(
 }
 
 /// Writes the row; where another publish was faster, what it wrote decides.
-async fn record(app: &App, row: ModuleVersionRow) -> Result<Published, PublishError> {
+async fn record(app: &App, row: ModuleVersionRow, by: &Token) -> Result<Published, PublishError> {
     let mut tx = app.store.write().await?;
     let inserted = insert_module_version(&mut tx, &row).await?;
     failpoint::hit("publish.rows_written");
@@ -201,6 +205,7 @@ async fn record(app: &App, row: ModuleVersionRow) -> Result<Published, PublishEr
             .into()),
         };
     }
+    audit::append(&mut tx, event(&row, by)).await?;
     tx.commit().await.map_err(StoreError::from)?;
     failpoint::hit("publish.committed");
     app.module_lists.forget(&row.address);
@@ -212,6 +217,22 @@ async fn record(app: &App, row: ModuleVersionRow) -> Result<Published, PublishEr
         "published a module version"
     );
     Ok(answer(row, true))
+}
+
+fn event(row: &ModuleVersionRow, by: &Token) -> Event {
+    Event {
+        at: row.published_at,
+        actor: by.name.clone(),
+        action: "module.publish".to_owned(),
+        subject: format!("{}@{}", row.address, row.version),
+        detail: json!({
+            "archive_sha256": row.archive_sha256,
+            "tree": row.tree_h1,
+            "publisher": row.publisher,
+            "token": by.id,
+        }),
+        request_id: request_id::current(),
+    }
 }
 
 /// What a publish of `new` comes to when its number is taken.

@@ -10,18 +10,22 @@ use registry_api::providers::{ProviderRelease, PublishedProvider};
 use registry_api::{Platform, ProviderAddress};
 use registry_trust::sums::{InvalidPackageName, PackageName, Sums, SumsError};
 use semver::Version;
+use serde_json::json;
 
 use crate::app::App;
+use crate::auth::Token;
 use crate::blobs::{BlobError, Staged};
+use crate::model::audit::Event;
 use crate::model::module::{InvalidVersion, Status, parse_version};
 use crate::model::release::{PackageError, check_package, is_protocol};
 use crate::openpgp::{OpenPgpError, PublicKey};
+use crate::store::audit;
 use crate::store::providers::{
     ProviderPackageRow, ProviderVersionRow, insert_provider_key, insert_provider_version,
     provider_keys, provider_packages, provider_version,
 };
 use crate::store::{StoreError, Tx};
-use crate::{failpoint, id};
+use crate::{failpoint, id, request_id};
 
 /// What a publisher uploads.
 #[derive(Debug)]
@@ -40,8 +44,8 @@ pub struct Upload {
     pub signature: Vec<u8>,
     /// The zips by file name, not kept yet.
     pub packages: BTreeMap<String, Staged>,
-    /// Id of the token that uploads.
-    pub published_by: String,
+    /// The token that uploads.
+    pub by: Token,
 }
 
 /// Why a version was not published.
@@ -162,7 +166,7 @@ pub async fn publish_provider(
         key_id: key.key_id(),
         key_fingerprint: key.fingerprint(),
         key_armor: key.armored().to_owned(),
-        published_by: upload.published_by,
+        published_by: upload.by.id.clone(),
         published_at: now,
         status: Status::Active,
     };
@@ -170,7 +174,7 @@ pub async fn publish_provider(
         staged.keep().await?;
     }
     failpoint::hit("publish.blobs_stored");
-    record(app, row, packages).await
+    record(app, row, packages, &upload.by).await
 }
 
 /// Everything that can be said without the database; not for the async threads.
@@ -235,6 +239,7 @@ async fn record(
     app: &App,
     row: ProviderVersionRow,
     packages: Vec<ProviderPackageRow>,
+    by: &Token,
 ) -> Result<PublishedProvider, PublishProviderError> {
     let mut tx = app.store.write().await?;
     if let Some(standing) = provider_version(&mut tx, &row.address, &row.version).await? {
@@ -250,6 +255,7 @@ async fn record(
     check_key(app, &mut tx, &row).await?;
     insert_provider_version(&mut tx, &row, &packages).await?;
     failpoint::hit("publish.rows_written");
+    audit::append(&mut tx, event(&row, by)).await?;
     tx.commit().await.map_err(StoreError::from)?;
     failpoint::hit("publish.committed");
     app.provider_lists.forget(&row.address);
@@ -261,6 +267,21 @@ async fn record(
         "published a provider version"
     );
     Ok(answer(row, packages, true))
+}
+
+fn event(row: &ProviderVersionRow, by: &Token) -> Event {
+    Event {
+        at: row.published_at,
+        actor: by.name.clone(),
+        action: "provider.publish".to_owned(),
+        subject: format!("{}@{}", row.address, row.version),
+        detail: json!({
+            "shasums_sha256": row.shasums_sha256,
+            "key": row.key_fingerprint,
+            "token": by.id,
+        }),
+        request_id: request_id::current(),
+    }
 }
 
 /// Refuses a key that does not count; the first key of a namespace without configured ones is remembered.

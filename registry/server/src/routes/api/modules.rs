@@ -44,7 +44,7 @@ pub async fn publish(
         version,
         archive: archive.ok_or_else(|| missing("archive"))?,
         bundle: bundle.ok_or_else(|| missing("bundle"))?,
-        published_by: token.id.clone(),
+        by: token.clone(),
     };
     let published = publish_module(&app, upload).await?;
     let status = if published.created { StatusCode::CREATED } else { StatusCode::OK };

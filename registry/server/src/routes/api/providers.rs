@@ -43,7 +43,7 @@ pub async fn publish(
         shasums: form.shasums.ok_or_else(|| missing("shasums"))?,
         signature: form.signature.ok_or_else(|| missing("signature"))?,
         packages: form.packages,
-        published_by: token.id.clone(),
+        by: token.clone(),
     };
     let published = publish_provider(&app, upload).await?;
     let status = if published.created { StatusCode::CREATED } else { StatusCode::OK };

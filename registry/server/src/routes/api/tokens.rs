@@ -5,12 +5,12 @@ use axum::http::StatusCode;
 use registry_api::tokens::{CreatedToken, NewToken, Token, TokenList};
 
 use crate::app::App;
-use crate::auth;
+use crate::auth::{self, Maker};
 use crate::clock::rfc3339;
 use crate::error::ApiError;
 use crate::extract::{Caller, Json, Path};
 use crate::model::right::Rights;
-use crate::store::tokens::{TokenRow, revoke_token, tokens};
+use crate::store::tokens::{TokenRow, tokens};
 
 /// `POST /api/v1/tokens`: makes a token; the answer tells its secret, once.
 pub async fn create(
@@ -19,7 +19,7 @@ pub async fn create(
     Json(wanted): Json<NewToken>,
 ) -> Result<(StatusCode, Json<CreatedToken>), ApiError> {
     let admin = caller.require_admin()?;
-    let new = check(wanted, &admin.id, app.clock.now())?;
+    let new = check(wanted, admin.into(), app.clock.now())?;
     let (row, secret) = auth::create_token(&app.store, &app.clock, new).await?;
     tracing::info!(token.id = %row.id, token.name = %row.name, by = %admin.id, "made a token");
     Ok((StatusCode::CREATED, Json(CreatedToken { token: secret, info: describe(&row) })))
@@ -39,24 +39,18 @@ pub async fn revoke(
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let admin = caller.require_admin()?;
-    let mut tx = app.store.write().await?;
-    if !revoke_token(&mut tx, &id, app.clock.now()).await? {
+    if !auth::revoke_token(&app.store, &app.clock, &id, &admin.into()).await? {
         return Err(ApiError::not_found(
             "token_not_found",
             "there is no token with that id; `idp token list` shows them",
         ));
     }
-    tx.commit().await.map_err(crate::store::StoreError::from)?;
     tracing::info!(token.id = %id, by = %admin.id, "revoked a token");
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Checks what a new token may be.
-pub(crate) fn check(
-    wanted: NewToken,
-    created_by: &str,
-    now: i64,
-) -> Result<auth::NewToken, ApiError> {
+pub(crate) fn check(wanted: NewToken, maker: Maker, now: i64) -> Result<auth::NewToken, ApiError> {
     if wanted.rights.is_empty() {
         return Err(ApiError::unprocessable(
             "invalid_right",
@@ -69,7 +63,7 @@ pub(crate) fn check(
         let millis = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
         now.saturating_add(millis)
     });
-    Ok(auth::NewToken { name: wanted.name, rights, expires_at, created_by: created_by.to_owned() })
+    Ok(auth::NewToken { name: wanted.name, rights, expires_at, maker })
 }
 
 /// A row as clients see it.

@@ -1,0 +1,12 @@
+//! The service as its clients see it: the real router on a fresh database, and the real binary.
+
+mod archives;
+mod cli;
+mod kills;
+mod modules;
+mod namespaces;
+mod providers;
+mod publish_module;
+mod serve;
+mod support;
+mod tokens;
