@@ -7,7 +7,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, put};
+use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
@@ -20,7 +20,7 @@ use crate::routes::{api, archives, discovery, health, modules, providers};
 pub fn build(app: App) -> Router {
     Router::new()
         .merge(short(&app))
-        .merge(uploads(&app))
+        .merge(api(&app))
         .route("/archives/{sha256}/{filename}", get(archives::fetch))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
@@ -29,15 +29,18 @@ pub fn build(app: App) -> Router {
         .with_state(app)
 }
 
-/// Routes that take archives and packages.
-fn uploads(app: &App) -> Router<App> {
+/// Our own API with the document of it; uploads may take longer and be larger than the rest.
+fn api(app: &App) -> Router<App> {
     let limits = &app.config.limits;
     let largest = limits.provider_bytes.max(limits.archive_bytes).saturating_add(FORM_BYTES);
-    Router::new()
-        .route("/api/v1/modules/{namespace}/{name}/{system}/{version}", put(api::modules::publish))
-        .route("/api/v1/providers/{namespace}/{type}/{version}", put(api::providers::publish))
+    let quick = api::routes()
+        .layer(DefaultBodyLimit::max(limits.request_bytes))
+        .layer(middleware::from_fn_with_state(Duration::from_secs(limits.request_seconds), in_time))
+        .layer(CompressionLayer::new());
+    let uploads = api::upload_routes()
         .layer(DefaultBodyLimit::max(usize::try_from(largest).unwrap_or(usize::MAX)))
-        .layer(middleware::from_fn_with_state(Duration::from_secs(limits.upload_seconds), in_time))
+        .layer(middleware::from_fn_with_state(Duration::from_secs(limits.upload_seconds), in_time));
+    api::openapi::with_document(quick.merge(uploads))
 }
 
 /// Room for what a form adds around its files.
@@ -52,18 +55,10 @@ fn short(app: &App) -> Router<App> {
         .route("/.well-known/terraform.json", get(discovery::discover))
         .route("/v1/modules/{namespace}/{name}/{system}/versions", get(modules::versions))
         .route("/v1/modules/{namespace}/{name}/{system}/{version}/download", get(modules::download))
-        .merge(api::openapi::with_document(api::routes()))
         .route("/v1/providers/{namespace}/{type}/versions", get(providers::versions))
         .route(
             "/v1/providers/{namespace}/{type}/{version}/download/{os}/{arch}",
             get(providers::download),
-        )
-        .route("/api/v1/server", get(api::server::info))
-        .route("/api/v1/tokens", get(api::tokens::list).post(api::tokens::create))
-        .route("/api/v1/tokens/{id}", delete(api::tokens::revoke))
-        .route(
-            "/api/v1/modules/{namespace}/{name}/{system}/{version}/bundle",
-            get(api::modules::bundle),
         )
         .layer(DefaultBodyLimit::max(limits.request_bytes))
         .layer(middleware::from_fn_with_state(Duration::from_secs(limits.request_seconds), in_time))

@@ -59,13 +59,24 @@ pub async fn deploy(
         current: Some(current),
         observed: Some(&observed),
     };
-    let prepared = prepare(app, draft).await?;
-    enforce(token, scope, &prepared.verdicts)?;
+    let prepared = prepare(app, draft).await.map_err(about_the_image)?;
+    enforce(token, scope, &prepared.verdicts).map_err(about_the_image)?;
     let target =
         Revision { golden_path_version: current.golden_path_version.clone(), ..prepared.revision };
     let (kind, target) = (OperationKind::Deploy, Box::new(target));
     let change = Change::Become { kind, reference, row: Some(&row), target };
     accept(app, request, change).await
+}
+
+/// The engine points into a specification; a deployment has only the image.
+fn about_the_image(error: PlatformError) -> PlatformError {
+    let PlatformError::Refused(mut refusal) = error else { return error };
+    for error in &mut refusal.errors {
+        if error.pointer == "/spec/image" {
+            "/image".clone_into(&mut error.pointer);
+        }
+    }
+    refusal.into()
 }
 
 fn require_pipeline(current: &Revision, reference: &ResourceRef) -> Result<(), PlatformError> {

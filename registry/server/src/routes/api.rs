@@ -17,66 +17,158 @@ pub mod whoami;
 pub mod write;
 
 use aide::axum::ApiRouter;
-use aide::axum::routing::{get_with, post_with};
+use aide::axum::routing::{delete_with, get_with, post_with, put_with};
+use registry_api::modules::Published;
 use registry_api::platform::{
     AuditPage, EnvironmentList, GoldenPath, GoldenPathList, Operation, OwnerList, Plan, Resource,
     ResourceList, Whoami,
 };
+use registry_api::providers::PublishedProvider;
+use registry_api::tokens::{CreatedToken, ServerInfo, TokenList};
 
 use crate::app::App;
-use describe::{accepted, answers};
+use describe::{answers, answers_nothing, open};
 
-/// Every route of the platform API, below [`registry_api::platform::BASE_PATH`].
+/// Every route of the API with a small body, below [`registry_api::platform::BASE_PATH`].
 pub fn routes() -> ApiRouter<App> {
+    platform_routes().merge(catalogue_routes()).merge(administration_routes())
+}
+
+/// What changes and shows resources.
+fn platform_routes() -> ApiRouter<App> {
     ApiRouter::new()
-        .api_route("/plans", post_with(plans::create_plan, |op| answers::<Plan>(op, "create_plan")))
+        .api_route(
+            "/plans",
+            post_with(plans::create_plan, |op| {
+                answers::<200, Plan>(op, "create_plan", "Say what a change would do")
+            }),
+        )
         .api_route(
             "/resources",
-            get_with(resources::list_resources, |op| answers::<ResourceList>(op, "list_resources")),
+            get_with(resources::list_resources, |op| {
+                answers::<200, ResourceList>(op, "list_resources", "List resources")
+            }),
         )
         .api_route(
             "/resources/{kind}/{environment}/{name}",
-            get_with(resources::get_resource, |op| answers::<Resource>(op, "get_resource"))
-                .put_with(resources::put_resource, |op| accepted::<Operation>(op, "put_resource"))
-                .delete_with(resources::delete_resource, |op| {
-                    accepted::<Operation>(op, "delete_resource")
-                }),
+            get_with(resources::get_resource, |op| {
+                answers::<200, Resource>(op, "get_resource", "Show a resource and its drift")
+            })
+            .put_with(resources::put_resource, |op| {
+                answers::<202, Operation>(op, "put_resource", "Create or change a resource")
+            })
+            .delete_with(resources::delete_resource, |op| {
+                answers::<202, Operation>(op, "delete_resource", "Remove a resource")
+            }),
         )
         .api_route(
             "/resources/{kind}/{environment}/{name}/deployments",
             post_with(deployments::create_deployment, |op| {
-                accepted::<Operation>(op, "create_deployment")
+                answers::<202, Operation>(op, "create_deployment", "Move the image of a service")
             }),
         )
         .api_route(
             "/operations/{id}",
-            get_with(operations::get_operation, |op| answers::<Operation>(op, "get_operation")),
+            get_with(operations::get_operation, |op| {
+                answers::<200, Operation>(
+                    op,
+                    "get_operation",
+                    "Show an operation, or wait for its end",
+                )
+            }),
         )
+}
+
+/// What there is to choose from.
+fn catalogue_routes() -> ApiRouter<App> {
+    ApiRouter::new()
         .api_route(
             "/golden-paths",
             get_with(golden_paths::list_golden_paths, |op| {
-                answers::<GoldenPathList>(op, "list_golden_paths")
+                open::<GoldenPathList>(op, "list_golden_paths", "List golden paths")
             }),
         )
         .api_route(
             "/golden-paths/{namespace}/{name}/{system}",
             get_with(golden_paths::get_golden_path, |op| {
-                answers::<GoldenPath>(op, "get_golden_path")
+                open::<GoldenPath>(op, "get_golden_path", "Show a golden path")
             }),
         )
         .api_route(
             "/environments",
             get_with(whoami::list_environments, |op| {
-                answers::<EnvironmentList>(op, "list_environments")
+                answers::<200, EnvironmentList>(op, "list_environments", "List environments")
             }),
         )
         .api_route(
             "/owners",
-            get_with(whoami::list_owners, |op| answers::<OwnerList>(op, "list_owners")),
+            get_with(whoami::list_owners, |op| {
+                answers::<200, OwnerList>(op, "list_owners", "List owners")
+            }),
         )
-        .api_route("/whoami", get_with(whoami::whoami, |op| answers::<Whoami>(op, "whoami")))
+        .api_route(
+            "/whoami",
+            get_with(whoami::whoami, |op| {
+                answers::<200, Whoami>(op, "whoami", "Say what the token may do")
+            }),
+        )
+        .api_route(
+            "/server",
+            get_with(server::info, |op| {
+                open::<ServerInfo>(op, "get_server", "Say who the server is")
+            }),
+        )
+        .api_route(
+            "/modules/{namespace}/{name}/{system}/{version}/bundle",
+            get_with(modules::bundle, |op| {
+                open::<serde_json::Value>(op, "get_module_bundle", "Show what a publisher signed")
+            }),
+        )
+}
+
+/// Tokens and the audit log.
+fn administration_routes() -> ApiRouter<App> {
+    ApiRouter::new()
         .api_route(
             "/audit",
-            get_with(audit::list_audit, |op| answers::<AuditPage>(op, "list_audit")),
+            get_with(audit::list_audit, |op| {
+                answers::<200, AuditPage>(op, "list_audit", "Show the audit log")
+            }),
+        )
+        .api_route(
+            "/tokens",
+            get_with(tokens::list, |op| {
+                answers::<200, TokenList>(op, "list_tokens", "List tokens, without secrets")
+            })
+            .post_with(tokens::create, |op| {
+                answers::<201, CreatedToken>(op, "create_token", "Make a token")
+            }),
+        )
+        .api_route(
+            "/tokens/{id}",
+            delete_with(tokens::revoke, |op| {
+                answers_nothing(op, "revoke_token", "Take a token back")
+            }),
+        )
+}
+
+/// The routes that take archives and packages.
+pub fn upload_routes() -> ApiRouter<App> {
+    ApiRouter::new()
+        .api_route(
+            "/modules/{namespace}/{name}/{system}/{version}",
+            put_with(modules::publish, |op| {
+                answers::<201, Published>(op, "publish_module", "Publish a module version")
+            }),
+        )
+        .api_route(
+            "/providers/{namespace}/{type}/{version}",
+            put_with(providers::publish, |op| {
+                answers::<201, PublishedProvider>(
+                    op,
+                    "publish_provider",
+                    "Publish a provider release",
+                )
+            }),
         )
 }

@@ -10,31 +10,47 @@ use schemars::JsonSchema;
 use crate::error::ApiError;
 use crate::extract::{Caller, Json, Path, Query};
 
-/// An operation that answers 200, or a problem.
-pub(super) fn answers<'t, T: JsonSchema>(
+/// An operation for callers with a token that answers `STATUS`, or a problem.
+pub(super) fn answers<'t, const STATUS: u16, T: JsonSchema>(
     operation: TransformOperation<'t>,
     id: &str,
+    summary: &str,
 ) -> TransformOperation<'t> {
-    described(operation, id).response::<200, Json<T>>()
-}
-
-/// An operation that answers 202 with what is to be waited for, or a problem.
-pub(super) fn accepted<'t, T: JsonSchema>(
-    operation: TransformOperation<'t>,
-    id: &str,
-) -> TransformOperation<'t> {
-    described(operation, id).response::<202, Json<T>>()
-}
-
-fn described<'t>(operation: TransformOperation<'t>, id: &str) -> TransformOperation<'t> {
-    operation
-        .id(id)
+    described(operation, id, summary)
         .security_requirement(super::openapi::TOKEN)
-        .default_response_with::<ApiError, _>(|response| {
-            response.description(
-                "Refused or failed; `code` is a stable name, `detail` says how to mend it.",
-            )
-        })
+        .response::<STATUS, Json<T>>()
+}
+
+/// An operation that also answers without a token where the namespace is open.
+pub(super) fn open<'t, T: JsonSchema>(
+    operation: TransformOperation<'t>,
+    id: &str,
+    summary: &str,
+) -> TransformOperation<'t> {
+    described(operation, id, summary).response::<200, Json<T>>()
+}
+
+/// An operation that answers 204, or a problem.
+pub(super) fn answers_nothing<'t>(
+    operation: TransformOperation<'t>,
+    id: &str,
+    summary: &str,
+) -> TransformOperation<'t> {
+    described(operation, id, summary)
+        .security_requirement(super::openapi::TOKEN)
+        .response::<204, ()>()
+}
+
+fn described<'t>(
+    operation: TransformOperation<'t>,
+    id: &str,
+    summary: &str,
+) -> TransformOperation<'t> {
+    operation.id(id).summary(summary).default_response_with::<ApiError, _>(|response| {
+        response.description(
+            "Refused or failed; `code` is a stable name, `detail` says how to mend it.",
+        )
+    })
 }
 
 impl OperationInput for Caller {}

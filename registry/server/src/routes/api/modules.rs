@@ -17,13 +17,26 @@ use crate::extract::{Caller, Json, Path};
 use crate::ops::publish_module::{PublishError, Upload, publish_module};
 use crate::store::modules::module_version;
 
+/// Which version of which module.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct VersionPath {
+    /// First part of the address.
+    namespace: String,
+    /// Second part.
+    name: String,
+    /// Third part.
+    system: String,
+    /// Strict semver, without `v`.
+    version: String,
+}
+
 /// `PUT /api/v1/modules/:namespace/:name/:system/:version`: archive and signed statement in one form.
 ///
 /// 201 where the version is new, 200 where the same content was there already.
 pub async fn publish(
     State(app): State<App>,
     caller: Caller,
-    Path((namespace, name, system, version)): Path<(String, String, String, String)>,
+    Path(VersionPath { namespace, name, system, version }): Path<VersionPath>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<(StatusCode, Json<Published>), ApiError> {
     let token = caller.require_publish(&namespace)?;
@@ -55,7 +68,7 @@ pub async fn publish(
 pub async fn bundle(
     State(app): State<App>,
     caller: Caller,
-    Path((namespace, name, system, version)): Path<(String, String, String, String)>,
+    Path(VersionPath { namespace, name, system, version }): Path<VersionPath>,
 ) -> Result<Response, ApiError> {
     caller.require_read(&app, &namespace)?;
     let address = parse_address(&namespace, &name, &system)?;

@@ -22,13 +22,25 @@ const SMALL: usize = 64 * 1024;
 /// Most platforms of one release.
 const PLATFORMS: usize = 64;
 
+/// Which release of which provider.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct ReleasePath {
+    /// First part of the address.
+    namespace: String,
+    /// Second part.
+    #[serde(rename = "type")]
+    kind: String,
+    /// Strict semver, without `v`.
+    version: String,
+}
+
 /// `PUT /api/v1/providers/:namespace/:type/:version`: the whole release in one form.
 ///
 /// 201 where the version is new, 200 where the same content was there already.
 pub async fn publish(
     State(app): State<App>,
     caller: Caller,
-    Path((namespace, kind, version)): Path<(String, String, String)>,
+    Path(ReleasePath { namespace, kind, version }): Path<ReleasePath>,
     form: Result<Multipart, MultipartRejection>,
 ) -> Result<(StatusCode, Json<PublishedProvider>), ApiError> {
     let token = caller.require_publish(&namespace)?;

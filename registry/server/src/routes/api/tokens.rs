@@ -32,11 +32,18 @@ pub async fn list(State(app): State<App>, caller: Caller) -> Result<Json<TokenLi
     Ok(Json(TokenList { tokens: rows.iter().map(describe).collect() }))
 }
 
+/// Which token.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+pub struct TokenPath {
+    /// Its id.
+    id: String,
+}
+
 /// `DELETE /api/v1/tokens/:id`: the token stops working at once.
 pub async fn revoke(
     State(app): State<App>,
     caller: Caller,
-    Path(id): Path<String>,
+    Path(TokenPath { id }): Path<TokenPath>,
 ) -> Result<StatusCode, ApiError> {
     let admin = caller.require_admin()?;
     if !auth::revoke_token(&app.store, &app.clock, &id, &admin.into()).await? {

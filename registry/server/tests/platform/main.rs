@@ -1,0 +1,10 @@
+//! The platform through its router: a real database, a real golden path, a real git repository.
+
+mod audit;
+mod authority;
+mod changes;
+mod document;
+mod failures;
+mod harness;
+mod plans;
+mod reading;
