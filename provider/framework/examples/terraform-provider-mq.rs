@@ -19,7 +19,7 @@ use provider_framework::schema::{
     AttributeExt as _, AttributeType, FunctionSchema, Parameter, ResourceSchema, Type, computed,
     map, object, optional, optional_computed, required,
 };
-use provider_framework::value::{Attr, IntoValue as _, Value, from_json};
+use provider_framework::value::{Attr, IntoValue as _, Refinements, Value, from_json};
 use provider_framework::{AttributePath, Diagnostics, Failed, Report as _, async_trait, model};
 
 fn main() -> ExitCode {
@@ -209,6 +209,10 @@ impl Resource for Topic {
         }
         plan.set(planned);
         plan.keep_prior(&request, &["id", "secret"]);
+        if plan.planned.get("id").is_some_and(Value::is_unknown) {
+            // What begins it is known already: expressions that only look at that need not wait for apply.
+            plan.planned.set_attribute("id", Value::refined(Refinements::prefix("topic/")));
+        }
         plan.replace_if_changed(&request, &["name"]);
         Ok(())
     }
