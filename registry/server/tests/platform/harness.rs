@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use registry_server::app::App;
-use registry_server::auth::{self, NewToken};
+use registry_server::auth::{self, Maker, NewToken, Token};
 use registry_server::clock::Clock;
 use registry_server::config::Config;
 use registry_server::jobs::Worker;
@@ -117,6 +117,15 @@ impl Platform {
         self
     }
 
+    /// Ends, and leaves the folder.
+    pub(crate) async fn close(mut self) -> tempfile::TempDir {
+        if let Some(worker) = self.worker.take() {
+            worker.stop(Duration::from_secs(10)).await;
+        }
+        self.app.store.close().await;
+        self.folder
+    }
+
     /// Publishes the test path as `golden/<name>`.
     pub(crate) async fn publish(&self, name: &str, version: &str) {
         let files = PATH.iter().map(|(path, text)| {
@@ -136,7 +145,7 @@ impl Platform {
             version: version.to_owned(),
             archive: self.app.blobs.stage(&packed).await.unwrap(),
             bundle: bundle.to_json().into_bytes(),
-            published_by: "test".to_owned(),
+            by: publisher(),
         };
         publish_module(&self.app, upload).await.unwrap();
     }
@@ -316,6 +325,12 @@ pub(crate) fn codes(notices: &Value) -> Vec<&str> {
     notices.as_array().unwrap().iter().map(|notice| notice["code"].as_str().unwrap()).collect()
 }
 
+/// HTTP clients want to know how TLS is done, even where they do none.
+pub(crate) fn install_tls() {
+    // Another test of this process may have been first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
 /// Keys, repository and configuration in a folder.
 pub(crate) fn prepare(folder: &Path) {
     git(folder, &["init", "-q", "--bare", "-b", "main", "clusters.git"]);
@@ -335,12 +350,21 @@ fn config(folder: &Path, text: &str) -> Config {
         .unwrap_or_else(|e| panic!("{e}"))
 }
 
+fn publisher() -> Token {
+    Token {
+        id: "test".to_owned(),
+        name: "publisher".to_owned(),
+        rights: Rights::parse(&["publish:golden"]).unwrap(),
+        expires_at: None,
+    }
+}
+
 async fn token(app: &App, name: &str, rights: &[&str]) -> String {
     let new = NewToken {
         name: name.parse().unwrap(),
         rights: Rights::parse(rights).unwrap(),
         expires_at: None,
-        created_by: "test".to_owned(),
+        maker: Maker { id: "local".to_owned(), name: "test".to_owned() },
     };
     auth::create_token(&app.store, &app.clock, new).await.unwrap().1
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod authority;
 mod changes;
+mod crash;
 mod document;
 mod failures;
 mod harness;
