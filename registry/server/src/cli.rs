@@ -2,6 +2,11 @@
 //!
 //! Exit codes: 0 done; 1 refused or failed; 2 the command itself is wrong.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "doc comments of arguments are help texts, printed as they are"
+)]
+
 mod client;
 mod completions;
 mod dev;

@@ -1,4 +1,4 @@
-//! A JSON answer that is written once, kept, and revalidated by its ETag.
+//! A JSON answer that is written once, kept, and revalidated by its tag.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -64,7 +64,7 @@ impl From<sqlx::Error> for StoreError {
         // SQLITE_FULL (13) and SQLITE_IOERR_WRITE (778): a full disk shows as either.
         let full = error
             .as_database_error()
-            .and_then(|inner| inner.code())
+            .and_then(sqlx::error::DatabaseError::code)
             .is_some_and(|code| matches!(code.as_ref(), "13" | "778"));
         if full { Self::Full(error) } else { Self::Failed(error) }
     }

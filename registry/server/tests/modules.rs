@@ -109,7 +109,7 @@ async fn what_is_not_there_is_said_in_plain_words() {
 }
 
 #[tokio::test]
-async fn a_revoked_version_says_why_and_is_not_listed() {
+async fn a_revoked_version_stays_listed_and_says_why() {
     let registry = Registry::start().await;
     for version in ["1.0.0", "1.1.0"] {
         registry.publish("golden/greeting/test", version, MODULE).await.assert(201);
@@ -122,7 +122,7 @@ async fn a_revoked_version_says_why_and_is_not_listed() {
     tx.commit().await.unwrap();
 
     let list = registry.get(VERSIONS).await.assert(200).text();
-    assert!(!list.contains("1.0.0"), "{list}");
+    assert!(list.contains("1.0.0"), "{list}");
     registry
         .get("/v1/modules/golden/greeting/test/1.0.0/download")
         .await
@@ -141,4 +141,22 @@ async fn a_token_that_does_not_work_is_no_worse_than_none() {
     let request = authorised(Request::get(VERSIONS), "idp_unknown").body(Body::empty());
 
     registry.send(request.unwrap()).await.assert(200);
+}
+
+#[tokio::test]
+async fn a_yanked_version_is_not_listed_and_still_installs() {
+    let registry = Registry::start().await;
+    for version in ["1.0.0", "1.1.0"] {
+        registry.publish("golden/greeting/test", version, MODULE).await.assert(201);
+    }
+    let mut tx = registry.app.store.write().await.unwrap();
+    sqlx::query("UPDATE module_version SET status = 'yanked' WHERE version = '1.1.0'")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+
+    let list = registry.get(VERSIONS).await.assert(200).text();
+    assert!(list.contains("1.0.0") && !list.contains("1.1.0"), "{list}");
+    registry.get("/v1/modules/golden/greeting/test/1.1.0/download").await.assert(200);
 }

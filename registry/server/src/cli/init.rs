@@ -103,15 +103,15 @@ pub(super) async fn initialise(
 
 /// Writes a file that must not exist yet.
 pub(super) fn write_new(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
-    let context = || format!("cannot write {}", path.display());
+    let failed = || format!("cannot write {}", path.display());
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(mode)
         .open(path)
-        .with_context(context)?;
-    file.write_all(content).with_context(context)?;
-    file.sync_all().with_context(context)
+        .with_context(failed)?;
+    file.write_all(content).with_context(failed)?;
+    file.sync_all().with_context(failed)
 }
 
 fn template(public_url: &str, hostname: Option<&str>) -> String {

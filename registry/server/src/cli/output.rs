@@ -1,7 +1,7 @@
 //! Answers on standard output, everything else on standard error; text or JSON.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
@@ -19,14 +19,22 @@ impl Output {
 
     /// Prints the answer: `value` for machines, `text` for people.
     pub(super) fn answer<T: Serialize>(self, value: &T, text: impl Display) -> anyhow::Result<()> {
+        match self.write(value, text) {
+            // Whoever reads has read enough, as `head` does.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+            written => Ok(written?),
+        }
+    }
+
+    fn write<T: Serialize>(self, value: &T, text: impl Display) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self.json {
-            serde_json::to_writer(&mut out, value)?;
+            serde_json::to_writer(&mut out, value).map_err(io::Error::from)?;
             writeln!(out)?;
         } else {
             writeln!(out, "{text}")?;
         }
-        Ok(out.flush()?)
+        out.flush()
     }
 
     /// Says why the command failed.

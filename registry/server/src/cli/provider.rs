@@ -33,7 +33,7 @@ pub(super) struct Provider {
 #[derive(Debug, Subcommand)]
 enum Command {
     Keygen(Keygen),
-    Publish(Publish),
+    Publish(Box<Publish>),
 }
 
 /// Make an OpenPGP release key (RSA-4096, the one kind that every Terraform accepts).

@@ -82,7 +82,7 @@ impl Default for Gateway {
 pub struct ArgoCd {
     /// Namespace in which Applications live.
     pub namespace: String,
-    /// AppProject; the environment's name where unset.
+    /// Argo CD project; the environment's name where unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
 }

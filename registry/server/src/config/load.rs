@@ -392,7 +392,7 @@ fn is_branch(text: &str) -> bool {
         && !text.contains("..")
         && !text.contains("//")
         && !text.ends_with(['/', '.'])
-        && !text.ends_with(".lock")
+        && text.rsplit_once('.').is_none_or(|(_, extension)| extension != "lock")
 }
 
 /// Host and port of a URL that is only scheme, host and port.

@@ -12,7 +12,7 @@ pub enum Status {
         /// Why, for people.
         reason: String,
     },
-    /// Listed nowhere, installable by nobody.
+    /// Installable by nobody. Still listed: Terraform shows the reason only when it asks for the version.
     Revoked {
         /// Why, for people.
         reason: String,
@@ -33,7 +33,7 @@ impl Status {
 
     /// Whether version lists name it.
     pub fn is_listed(&self) -> bool {
-        *self == Self::Active
+        matches!(self, Self::Active | Self::Revoked { .. })
     }
 }
 

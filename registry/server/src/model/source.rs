@@ -74,10 +74,10 @@ fn check_file(path: &str, content: &[u8]) -> Result<(), SyntaxError> {
         return Err(wrong(0, 0, format!("is larger than the {MAX_BYTES} bytes that are parsed")));
     }
     let text = std::str::from_utf8(content).map_err(|error| {
-        let line = content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = content[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
         wrong(line, 1, "is not UTF-8 text".to_owned())
     })?;
-    if path.ends_with(".json") {
+    if path.rsplit_once('.').is_some_and(|(_, extension)| extension == "json") {
         return match serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text) {
             Ok(_) => Ok(()),
             Err(error) => Err(wrong(error.line(), error.column(), error.to_string())),

@@ -49,7 +49,7 @@ pub enum PublishError {
     #[error(
         "{0}: write the address in lower case; addresses here are case-sensitive and lower case only"
     )]
-    Case(ModuleAddress),
+    Case(String),
     /// A namespace that nobody configured.
     #[error(
         "there is no namespace {0:?}; the operator adds [[namespace]] with its publishers to the configuration"
@@ -57,7 +57,7 @@ pub enum PublishError {
     Namespace(String),
     /// An archive that is not canonical.
     #[error("the archive is refused: {0}")]
-    Archive(#[from] ArchiveError),
+    Archive(Box<ArchiveError>),
     /// An address or hostname that cannot be signed for.
     #[error(transparent)]
     Release(#[from] InvalidRelease),
@@ -72,26 +72,20 @@ pub enum PublishError {
     GoldenPath(#[from] PathErrors),
     /// The number stands for other content.
     #[error(
-        "version {version} of {address} is published with other content (SHA-256 {sha256}); a published version never \
-         changes: raise the version and publish again"
+        "{release} is published with other content (SHA-256 {sha256}); a published version never changes: raise the \
+         version and publish again"
     )]
     VersionTaken {
-        /// Which module.
-        address: ModuleAddress,
-        /// Which version.
-        version: Version,
+        /// Which module and version.
+        release: String,
         /// What it stands for.
         sha256: String,
     },
     /// The number was taken back.
-    #[error(
-        "version {version} of {address} was revoked and does not come back: raise the version and publish again"
-    )]
+    #[error("{release} was revoked and does not come back: raise the version and publish again")]
     VersionRevoked {
-        /// Which module.
-        address: ModuleAddress,
-        /// Which version.
-        version: Version,
+        /// Which module and version.
+        release: String,
     },
     /// The blob store.
     #[error("the archive could not be stored")]
@@ -109,7 +103,7 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
     let Upload { address, version, archive, bundle, by } = upload;
     let version = parse_version(&version)?;
     if address.to_string().bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(PublishError::Case(address));
+        return Err(PublishError::Case(address.to_string()));
     }
     if app.config.namespace(address.namespace()).is_none() {
         return Err(PublishError::Namespace(address.namespace().to_owned()));
@@ -168,7 +162,8 @@ fn inspect(
     keys: &[VerifyingKey],
     limits: &Limits,
 ) -> Result<VerifiedRelease, PublishError> {
-    let archive = Archive::open(packed, limits)?;
+    let archive =
+        Archive::open(packed, limits).map_err(|error| PublishError::Archive(Box::new(error)))?;
     let verified = verify_release(bundle, release, Content::Archive(&archive), keys)?;
     let errors = source::check(archive.entries().map(|entry| (entry.path, entry.content)));
     if !errors.is_empty() {
@@ -240,20 +235,14 @@ fn standing_answer(
     standing: ModuleVersionRow,
     new: &ModuleVersionRow,
 ) -> Result<Published, PublishError> {
+    let release = format!("{} {}", standing.address, standing.version);
     if matches!(standing.status, Status::Revoked { .. }) {
-        return Err(PublishError::VersionRevoked {
-            address: standing.address,
-            version: standing.version,
-        });
+        return Err(PublishError::VersionRevoked { release });
     }
     if standing.archive_sha256 == new.archive_sha256 {
         return Ok(answer(standing, false));
     }
-    Err(PublishError::VersionTaken {
-        address: standing.address,
-        version: standing.version,
-        sha256: standing.archive_sha256,
-    })
+    Err(PublishError::VersionTaken { release, sha256: standing.archive_sha256 })
 }
 
 fn answer(row: ModuleVersionRow, created: bool) -> Published {

@@ -50,7 +50,7 @@ async fn listing(app: &App, address: ProviderAddress) -> Result<Arc<Listing>, Ap
         ));
     }
     let mut versions = Vec::new();
-    for row in rows.into_iter().filter(|row| row.status.is_listed()) {
+    for row in rows.into_iter().filter(|row| row.status == Status::Active) {
         let packages = provider_packages(&mut conn, &row.id).await?;
         let platforms = packages.iter().map(platform).collect();
         versions.push(ProviderVersion {
