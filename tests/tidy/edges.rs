@@ -18,6 +18,36 @@ const PACKAGES: &[(&str, &[&str])] = &[
 /// What `registry-api` may be made of: both sides compile it, so it stays small.
 const API_DEPENDENCIES: &[&str] = &["schemars", "semver", "serde", "serde_json"];
 
+/// The server's modules: each may use those that stand before it, never those behind.
+const SERVER_MODULES: &[&str] = &[
+    "model",
+    "id",
+    "clock",
+    "failpoint",
+    "signals",
+    "request_id",
+    "policy",
+    "golden_path",
+    "openpgp",
+    "config",
+    "store",
+    "blobs",
+    "drivers",
+    "auth",
+    "error",
+    "listing",
+    "cache",
+    "platform",
+    "app",
+    "ops",
+    "extract",
+    "jobs",
+    "routes",
+    "router",
+    "serve",
+    "cli",
+];
+
 #[test]
 fn packages_use_only_the_packages_they_may() {
     let metadata = metadata();
@@ -63,6 +93,46 @@ fn tonic_and_prost_are_named_only_at_the_edge_of_the_framework() {
         })
         .collect();
     refuse("tonic or prost outside grpc/ and plugin", &offences);
+}
+
+#[test]
+fn modules_of_the_server_use_only_those_before_them() {
+    let rank = |name: &str| SERVER_MODULES.iter().position(|module| *module == name);
+    let mut offences = BTreeSet::new();
+    for source in sources() {
+        let Some(module) = server_module(&source.path) else { continue };
+        let Some(own) = rank(&module) else {
+            offences.insert(format!("{module} is not in the list of modules"));
+            continue;
+        };
+        let used = source.production_lines().flat_map(|(_, line)| crate_names(line));
+        for name in used.filter(|name| rank(name).is_some_and(|used| used > own)) {
+            offences.insert(format!("{} uses {name}", source.path));
+        }
+    }
+    refuse("an edge between the server's modules that points upwards", &Vec::from_iter(offences));
+}
+
+/// The top-level module that a file of the server belongs to.
+fn server_module(path: &str) -> Option<String> {
+    let inner = path.strip_prefix("registry/server/src/")?;
+    let first = inner.split('/').next()?.trim_end_matches(".rs");
+    (!matches!(first, "main" | "lib") && !path.contains("tests")).then(|| first.to_owned())
+}
+
+/// The names that follow `crate::` in a line, also inside braces.
+fn crate_names(line: &str) -> Vec<String> {
+    let word = |text: &str| -> String {
+        text.trim().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect()
+    };
+    let mut names = Vec::new();
+    for rest in line.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            Some(list) => names.extend(list.split(',').map(word)),
+            None => names.push(word(rest)),
+        }
+    }
+    names
 }
 
 /// Package → names of its direct dependencies of every kind.

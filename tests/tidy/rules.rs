@@ -32,6 +32,7 @@ fn the_environment_is_read_only_where_programs_begin() {
         "registry/server/src/config",
         "registry/server/src/main.rs",
         "provider/plugin/src/main.rs",
+        "provider/plugin/src/settings.rs",
         "provider/framework/src/plugin",
     ];
     for folder in ["registry/server/src/", "provider/", "registry/trust/src/", "registry/api/src/"]
