@@ -37,6 +37,7 @@ const SERVER_MODULES: &[&str] = &[
     "error",
     "listing",
     "cache",
+    "path_cache",
     "platform",
     "app",
     "ops",

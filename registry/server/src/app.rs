@@ -12,7 +12,6 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::listing::Listing;
-use crate::ops::refusal::PlatformError;
 use crate::platform::{Platform, PlatformStartError};
 use crate::store::{Store, StoreError};
 
@@ -80,7 +79,7 @@ pub enum StartError {
     Platform(#[from] PlatformStartError),
     /// The revisions of the environments.
     #[error("cannot note what the environments are configured as")]
-    Environments(#[source] PlatformError),
+    Environments(#[source] StoreError),
 }
 
 impl App {
@@ -93,7 +92,7 @@ impl App {
         let links = Links::open(&path, config.limits.link_seconds)
             .map_err(|source| StartError::LinkKey { path, source })?;
         let platform = Arc::new(Platform::new(&config)?);
-        crate::ops::places::remember(&store, &platform, clock.now())
+        crate::platform::remember(&store, &platform, clock.now())
             .await
             .map_err(StartError::Environments)?;
         Ok(Self {

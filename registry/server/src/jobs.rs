@@ -12,7 +12,6 @@ use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::time::Duration;
 
-use registry_api::platform::OperationKind;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
@@ -28,16 +27,6 @@ const AT_ONCE: usize = 256;
 const LEASE: Duration = Duration::from_secs(30);
 /// Longest time between two looks into the queue: other replicas queue as well.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-
-/// What an operation does, in order.
-pub const fn steps(kind: OperationKind) -> &'static [&'static str] {
-    match kind {
-        OperationKind::Create | OperationKind::Update | OperationKind::Deploy => {
-            &[operation::RENDER, operation::COMMIT, operation::RECORD]
-        }
-        OperationKind::Delete => &[operation::COMMIT, operation::RECORD],
-    }
-}
 
 /// A running worker.
 #[derive(Debug)]

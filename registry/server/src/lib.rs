@@ -31,6 +31,7 @@ pub mod listing;
 pub mod model;
 pub mod openpgp;
 pub mod ops;
+pub mod path_cache;
 pub mod platform;
 pub mod policy;
 pub mod request_id;

@@ -9,3 +9,4 @@ pub mod revision;
 pub mod right;
 pub mod selection;
 pub mod source;
+pub mod steps;

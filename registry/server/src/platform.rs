@@ -17,9 +17,10 @@ use crate::drivers::gitops::{
     Credentials, GitOps, GitOpsError, GitProgram, Identity, Repository, Secret,
 };
 use crate::model::environment::{EnvironmentFacts, OwnerFacts, PlatformFacts};
-use crate::ops::paths::PathCache;
+use crate::path_cache::PathCache;
 use crate::policy::{PolicyBundle, PolicyError};
 use crate::signals::Signals;
+use crate::store::{Store, StoreError, environments};
 
 /// The platform's memory; shared by everything that runs.
 #[derive(Debug)]
@@ -97,6 +98,17 @@ impl Platform {
             ),
         })
     }
+}
+
+/// Notes what every environment is configured as, once a start.
+pub async fn remember(store: &Store, platform: &Platform, now: i64) -> Result<(), StoreError> {
+    let mut tx = store.write().await?;
+    for place in platform.environments.values() {
+        let name = place.name().as_str();
+        environments::insert_revision(&mut tx, name, &place.revision, &place.remembered, now)
+            .await?;
+    }
+    Ok(tx.commit().await?)
 }
 
 impl Place {

@@ -13,17 +13,11 @@ use crate::error::chain;
 use crate::failpoint;
 use crate::model::audit::Event;
 use crate::model::revision::Revision;
+use crate::model::steps::{COMMIT, RECORD, RENDER, steps};
 use crate::ops::refusal::PlatformError;
 use crate::ops::standing::subject;
 use crate::store::operations::{self, OperationRow};
 use crate::store::{StoreError, Tx, audit, resources};
-
-/// Renders the files again, from the very path that was accepted.
-pub(super) const RENDER: &str = "render";
-/// Commits them, or their removal.
-pub(super) const COMMIT: &str = "commit";
-/// Makes the new state the resource's own and ends the operation.
-pub(super) const RECORD: &str = "record";
 
 /// How long what may mend itself is tried again.
 const TRY_FOR: Duration = Duration::from_mins(10);
@@ -133,7 +127,7 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     async fn run(&self) -> Result<(), Stopped> {
-        let first = super::steps(self.row.kind)[0];
+        let first = steps(self.row.kind)[0];
         if self.row.attempts > MOST_ATTEMPTS {
             let why = "the server stopped at this operation again and again; its log says why";
             return Err(Stopped::Step(first, StepFailure::permanent("too_many_attempts", why)));

@@ -3,8 +3,7 @@
 //! A path is used only after its publisher's signature verified over the very bytes that are in the blob store.
 //! Archives are immutable, so a path that verified and parsed once is kept.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use registry_api::ModuleAddress;
 use registry_api::platform::{GoldenPathRef, Selection};
@@ -12,7 +11,6 @@ use registry_trust::archive::{Archive, Limits};
 use registry_trust::key::VerifyingKey;
 use registry_trust::release::ReleaseId;
 use registry_trust::verify::{Content, verify_release};
-use tokio::sync::OnceCell;
 
 use super::refusal::{PlatformError, Reason, field, invalid, refuse};
 use crate::app::App;
@@ -23,25 +21,6 @@ use crate::store::modules;
 
 /// The namespace of golden paths.
 pub const NAMESPACE: &str = "golden";
-
-/// Most paths that are kept parsed.
-const KEPT: usize = 256;
-
-/// Paths that verified and parsed, by release and digest.
-#[derive(Debug, Default)]
-pub struct PathCache(Mutex<HashMap<String, Arc<OnceCell<Arc<GoldenPath>>>>>);
-
-impl PathCache {
-    fn cell(&self, path: &GoldenPathRef) -> Arc<OnceCell<Arc<GoldenPath>>> {
-        let key = format!("{}@{}#{}", path.address, path.version, path.sha256);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= KEPT && !kept.contains_key(&key) {
-            // Rare, and everything comes back with its next use.
-            kept.clear();
-        }
-        Arc::clone(kept.entry(key).or_default())
-    }
-}
 
 /// Every usable version of a path; empty where there is no such path.
 pub async fn versions(

@@ -10,8 +10,8 @@ use crate::auth::Token;
 use crate::model::environment::OwnerFacts;
 use crate::model::facts::what_moved;
 use crate::model::right::Action;
-use crate::platform::{Place, Platform};
-use crate::store::{Store, StoreError, environments};
+use crate::platform::Place;
+use crate::store::environments;
 
 /// A configured environment and owner.
 #[derive(Debug, Clone, Copy)]
@@ -91,18 +91,6 @@ pub fn lacks(token: &Token, right: &str) -> PlatformError {
         Reason::Forbidden,
         format!("token {:?} lacks the right {right}; it has: {has}", token.name),
     )
-}
-
-/// Notes what every environment is configured as, once a start.
-pub async fn remember(store: &Store, platform: &Platform, now: i64) -> Result<(), PlatformError> {
-    let mut tx = store.write().await?;
-    for place in platform.environments.values() {
-        let name = place.name().as_str();
-        environments::insert_revision(&mut tx, name, &place.revision, &place.remembered, now)
-            .await?;
-    }
-    tx.commit().await.map_err(StoreError::from)?;
-    Ok(())
 }
 
 /// Refuses a request that was made for an environment as it no longer is.
