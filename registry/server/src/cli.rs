@@ -7,15 +7,20 @@
     reason = "doc comments of arguments are help texts, printed as they are"
 )]
 
+mod audit;
 mod client;
 mod completions;
+mod deploy;
 mod dev;
+mod gitops;
 mod golden_path;
 mod imprint;
 mod init;
 mod output;
 mod provider;
 mod publish;
+mod reference;
+mod resources;
 mod serve;
 mod token;
 
@@ -73,6 +78,11 @@ enum Command {
     GoldenPath(golden_path::GoldenPathCommand),
     Provider(provider::Provider),
     Token(token::Token),
+    Resources(resources::Resources),
+    Deploy(deploy::Deploy),
+    Audit(audit::Audit),
+    #[command(name = "gitops")]
+    GitOps(gitops::GitOps),
     Completions(completions::Completions),
 }
 
@@ -111,6 +121,10 @@ pub fn run(variables: &BTreeMap<String, String>) -> ExitCode {
             Command::GoldenPath(command) => command.run(&context),
             Command::Provider(command) => command.run(&context).await,
             Command::Token(command) => command.run(&context).await,
+            Command::Resources(command) => command.run(&context).await,
+            Command::Deploy(command) => command.run(&context).await,
+            Command::Audit(command) => command.run(&context).await,
+            Command::GitOps(command) => command.run(&context).await,
             Command::Completions(command) => {
                 command.run();
                 Ok(())

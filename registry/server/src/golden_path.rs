@@ -27,6 +27,11 @@ mod template;
 mod yaml;
 
 pub use directory::{DirectoryError, read_directory};
+/// JSON in the form that rendered files have.
+pub(crate) fn to_yaml(value: &serde_json::Value) -> String {
+    yaml::write(&yaml::Tree::from_json(value))
+}
+
 pub use error::{PathError, PathErrors};
 pub use fixtures::{Outcome, request as fixtures_request, run as run_fixtures};
 pub use layout::{

@@ -1,6 +1,7 @@
 //! What the service does, one file per thing.
 
 pub mod accept;
+pub mod bootstrap;
 pub mod delete_resource;
 pub mod deploy;
 pub mod describe_path;

@@ -28,12 +28,24 @@ pub struct AuditEntry {
     pub hash: String,
 }
 
+/// Where the log ends, as the writer of its last entry noted it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct AuditHead {
+    /// Position of the last entry; 0 for an empty log.
+    pub sequence: u64,
+    /// Its hash; 64 zeros for an empty log.
+    pub hash: String,
+}
+
 /// Answer of `GET /audit?after=…`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct AuditPage {
     /// Entries in order.
     pub entries: Vec<AuditEntry>,
+    /// Where the log ends.
+    pub head: AuditHead,
     /// Pass as `after` for the next page; absent at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<u64>,

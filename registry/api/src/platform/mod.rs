@@ -12,7 +12,7 @@ mod service;
 
 use serde::{Deserialize, Serialize};
 
-pub use audit::{AuditEntry, AuditPage};
+pub use audit::{AuditEntry, AuditHead, AuditPage};
 pub use golden_path::{
     GoldenPath, GoldenPathList, GoldenPathRef, GoldenPathSummary, GoldenPathVersion, PathStatus,
 };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use registry_api::Problem;
+use registry_api::platform::Operation;
 use registry_api::tokens::ServerInfo;
 use reqwest::multipart::Form;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -78,6 +79,13 @@ impl Client {
 
     pub(super) async fn delete(&self, path: &str) -> anyhow::Result<()> {
         self.send(self.request(Method::DELETE, path)).await.map(drop)
+    }
+
+    /// Deletes what is at a generation, and answers with the operation.
+    pub(super) async fn delete_at(&self, path: &str, generation: u64) -> anyhow::Result<Operation> {
+        let request = self.request(Method::DELETE, path);
+        let answer = self.send(request.header("if-match", format!("\"{generation}\""))).await?;
+        self.read(answer).await
     }
 
     /// Sends a form; uploads may take as long as they take.

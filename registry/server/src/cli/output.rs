@@ -37,6 +37,14 @@ impl Output {
         out.flush()
     }
 
+    /// Tells a person what is going on; machines do not hear it.
+    pub(super) fn progress(self, text: impl Display) {
+        if !self.json {
+            // A closed terminal must not stop the work.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
     /// Says why the command failed.
     pub(super) fn failed(self, error: &anyhow::Error) -> ExitCode {
         let mut err = io::stderr().lock();

@@ -54,7 +54,10 @@ impl Config {
             )
         })?;
         let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Self::parse(&text, file, folder.unwrap_or(Path::new(".")), variables)
+        let folder = folder.unwrap_or(Path::new("."));
+        // Paths become absolute: git runs in folders of its own.
+        let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        Self::parse(&text, file, &folder, variables)
     }
 
     /// As [`Config::load`], from text; relative paths start at `folder`.

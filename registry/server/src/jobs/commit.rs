@@ -131,6 +131,10 @@ fn subject_line(row: &OperationRow) -> String {
 
 fn body(row: &OperationRow) -> String {
     let mut text = String::new();
+    if let (OperationKind::Deploy, Some(target)) = (row.kind, &row.target) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "Image: {}\n", target.running_image);
+    }
     for change in row.target.iter().flat_map(|target| &target.changes) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "- {}", change.summary);

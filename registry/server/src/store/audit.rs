@@ -2,10 +2,10 @@
 
 use registry_api::platform::AuditEntry;
 use serde_json::Value;
-use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection as _, Row};
 
-use super::{Connection, StoreError};
+use super::{Connection, Store, StoreError};
 use crate::model::audit::{Event, Head, rfc3339};
 
 /// Appends an entry; it stands or falls with the caller's transaction.
@@ -63,6 +63,19 @@ pub async fn entries(
     .iter()
     .map(from_row)
     .collect()
+}
+
+/// A page of the log and its head, both of the same moment.
+pub async fn page(
+    store: &Store,
+    after: u64,
+    limit: u32,
+) -> Result<(Vec<AuditEntry>, Head), StoreError> {
+    let mut conn = store.read().await?;
+    let mut snapshot = conn.begin().await?;
+    let head = head(&mut snapshot).await?;
+    let entries = entries(&mut snapshot, after, limit).await?;
+    Ok((entries, head))
 }
 
 /// Where the chain ends, as the writer of its last entry noted it.

@@ -3,9 +3,11 @@
 mod audit;
 mod authority;
 mod changes;
+mod command_line;
 mod crash;
 mod document;
 mod failures;
 mod harness;
 mod plans;
+mod program;
 mod reading;

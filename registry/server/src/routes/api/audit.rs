@@ -1,7 +1,7 @@
 //! `/audit`.
 
 use axum::extract::State;
-use registry_api::platform::AuditPage;
+use registry_api::platform::{AuditHead, AuditPage};
 use serde::Deserialize;
 
 use crate::app::App;
@@ -33,9 +33,9 @@ pub async fn list_audit(
 ) -> Result<Json<AuditPage>, ApiError> {
     caller.require_admin()?;
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE);
-    let mut conn = app.store.read().await?;
-    let entries = store::audit::entries(&mut conn, query.after, limit).await?;
+    let (entries, head) = store::audit::page(&app.store, query.after, limit).await?;
+    let head = AuditHead { sequence: head.sequence, hash: head.hash };
     let full = entries.len() == usize::try_from(limit).unwrap_or(usize::MAX);
     let next = entries.last().map(|entry| entry.sequence).filter(|_| full);
-    Ok(Json(AuditPage { entries, next }))
+    Ok(Json(AuditPage { entries, head, next }))
 }

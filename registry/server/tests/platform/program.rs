@@ -1,0 +1,132 @@
+//! The real program, on the data of a platform that was prepared in the process of the test.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{self, Platform};
+
+/// Longest that anything here may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The real program, on the data of a platform that was prepared in this process.
+pub(crate) struct Program {
+    pub(crate) child: Child,
+    folder: PathBuf,
+    url: String,
+    token: String,
+    http: reqwest::Client,
+}
+
+impl Program {
+    pub(crate) async fn start(folder: &Path, token: &str, failpoint: Option<&str>) -> Self {
+        harness::install_tls();
+        // Somebody else may take the port first; then the next attempt has another.
+        for _ in 0..5 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_idp"));
+            command.args(["serve", "--config"]).arg(folder.join("idp.toml"));
+            command.env("IDP_LISTEN", format!("127.0.0.1:{port}")).env("IDP_LOG", "warn");
+            command.stdout(Stdio::null()).stderr(Stdio::null());
+            if let Some(name) = failpoint {
+                command.env("IDP_FAILPOINT", name);
+            }
+            let program = Self {
+                child: command.spawn().unwrap(),
+                folder: folder.to_owned(),
+                url: format!("http://127.0.0.1:{port}"),
+                token: token.to_owned(),
+                http: reqwest::Client::new(),
+            };
+            if program.is_up().await {
+                return program;
+            }
+        }
+        panic!("the server does not start");
+    }
+
+    async fn is_up(&self) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(10) {
+            if self.http.get(format!("{}/healthz", self.url)).send().await.is_ok() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    /// Status and body, or nothing where the server died.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        tag: &str,
+        body: Option<Value>,
+    ) -> Option<(u16, Value)> {
+        let mut request = self
+            .http
+            .request(method.parse().unwrap(), format!("{}/api/v1{path}", self.url))
+            .bearer_auth(&self.token);
+        if method != "GET" {
+            let header = if tag == "*" { "if-none-match" } else { "if-match" };
+            request = request.header(header, tag);
+        }
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.ok()?;
+        let status = answer.status().as_u16();
+        Some((status, answer.json().await.ok()?))
+    }
+
+    /// Waits until the resource is as `wanted`, or there is none.
+    pub(crate) async fn settled(&self) -> Option<Value> {
+        let begun = Instant::now();
+        loop {
+            let (_, listed) = self.call("GET", "/resources", "", None).await.unwrap();
+            let Some(only) = listed["resources"].get(0).cloned() else { return None };
+            if only["phase"] == "ready" {
+                return Some(only);
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not go on: {only:#}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// One run of the command line, as the token's holder.
+    pub(crate) fn idp(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_idp"));
+        command.args(arguments).current_dir(&self.folder);
+        command.env("IDP_SERVER", &self.url).env("IDP_TOKEN", &self.token);
+        command.output().unwrap()
+    }
+
+    pub(crate) async fn died(mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the server did not come to its failpoint");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A prepared folder with a published path, and a token.
+pub(crate) async fn prepared() -> (tempfile::TempDir, String) {
+    let platform = Platform::without_worker().await;
+    let token = platform.token("ci", &["admin"]).await;
+    (platform.close().await, token)
+}
