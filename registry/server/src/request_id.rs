@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use registry_api::platform::REQUEST_ID_HEADER;
+use tokio::task::JoinError;
 use tracing::Instrument;
 
 tokio::task_local! {
@@ -16,6 +17,20 @@ tokio::task_local! {
 /// The id of the request that this task answers.
 pub fn current() -> Option<String> {
     CURRENT.try_with(Clone::clone).ok()
+}
+
+/// Runs `work` to its end, with the request's id and span, even when the client goes away and its request is dropped:
+/// what follows a commit must not be lost.
+pub async fn to_the_end<F>(work: F) -> Result<F::Output, JoinError>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let span = tracing::Span::current();
+    let task = match current() {
+        Some(id) => tokio::spawn(CURRENT.scope(id, work).instrument(span)),
+        None => tokio::spawn(work.instrument(span)),
+    };
+    task.await
 }
 
 /// Gives the request an id, a span and one line in the log.
@@ -61,6 +76,22 @@ fn fresh_id() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn work_that_was_started_ends_without_its_request() {
+        let (begin, begun) = tokio::sync::oneshot::channel::<()>();
+        let (done, ended) = tokio::sync::oneshot::channel();
+        let work = to_the_end(async move {
+            begun.await.unwrap();
+            done.send(current()).unwrap();
+        });
+
+        let request = CURRENT.scope("r1".to_owned(), work);
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(50), request).await.is_err());
+        begin.send(()).unwrap();
+
+        assert_eq!(ended.await.unwrap().as_deref(), Some("r1"));
+    }
 
     #[test]
     fn a_hostile_request_id_is_replaced() {

@@ -18,15 +18,20 @@ use crate::routes::{api, archives, discovery, health, modules, providers};
 
 /// The whole service.
 pub fn build(app: App) -> Router {
-    Router::new()
+    let routes = Router::new()
         .merge(short(&app))
         .merge(api(&app))
-        .route("/archives/{sha256}/{filename}", get(archives::fetch))
+        .route("/archives/{sha256}/{filename}", get(archives::fetch));
+    around(routes).with_state(app)
+}
+
+/// What every request meets, whatever its route: an id, a log line, and an answer even to a panic.
+fn around<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn(request_id::layer))
-        .with_state(app)
 }
 
 /// Our own API with the document of it; uploads may take longer and be larger than the rest.
@@ -92,4 +97,30 @@ async fn method_not_allowed(request: Request) -> ApiError {
 /// The panic hook has logged where; here it becomes an answer.
 fn panicked(_cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
     ApiError::internal("a handler panicked").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn explode() -> &'static str {
+        panic!("on purpose")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_that_tells_nothing_but_the_request_id() {
+        let router = around(Router::<()>::new().route("/explode", get(explode)));
+
+        let request = Request::get("/explode").body(Body::empty()).unwrap();
+        let answer = router.oneshot(request).await.unwrap();
+
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        let body = to_bytes(answer.into_body(), 10_000).await.unwrap();
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.contains(&id) && !body.contains("on purpose"), "{body}");
+    }
 }

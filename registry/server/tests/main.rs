@@ -2,6 +2,7 @@
 
 mod archives;
 mod cli;
+mod dev;
 mod kills;
 mod modules;
 mod namespaces;

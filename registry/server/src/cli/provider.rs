@@ -132,15 +132,14 @@ pub(super) async fn generate_key(user_id: String) -> anyhow::Result<SigningKey> 
     Ok(tokio::task::spawn_blocking(move || SigningKey::generate(&user_id, now)).await??)
 }
 
-/// `provider.key.asc` → `provider.asc`.
+/// `provider.key.asc` → `provider.asc`; anything else gets `.pub` at its end.
 fn public_path(private: &Path) -> PathBuf {
     let name = private.file_name().map_or_else(String::new, |name| name.to_string_lossy().into());
-    let stem = name.trim_end_matches(".asc").trim_end_matches(".key");
-    private.with_file_name(if stem == name {
-        format!("{name}.pub.asc")
-    } else {
-        format!("{stem}.asc")
-    })
+    let public = match name.strip_suffix(".key.asc") {
+        Some(stem) => format!("{stem}.asc"),
+        None => format!("{name}.pub"),
+    };
+    private.with_file_name(public)
 }
 
 impl Publish {
@@ -315,7 +314,7 @@ mod tests {
     #[test]
     fn the_public_half_is_named_after_the_private_one() {
         assert_eq!(public_path(Path::new("/k/provider.key.asc")), Path::new("/k/provider.asc"));
-        assert_eq!(public_path(Path::new("release")), Path::new("release.pub.asc"));
-        assert_ne!(public_path(Path::new("provider.asc")), Path::new("provider.asc"));
+        assert_eq!(public_path(Path::new("release")), Path::new("release.pub"));
+        assert_eq!(public_path(Path::new("provider.asc")), Path::new("provider.asc.pub"));
     }
 }

@@ -77,7 +77,16 @@ impl Config {
         })?;
         config.overlay(variables).map_err(|problem| ConfigError::new(file, vec![problem]))?;
         config.process_environment.clone_from(variables);
-        config.resolve(folder);
+        // Later changes of the working directory must not move what the file names.
+        let folder = std::path::absolute(folder).map_err(|error| {
+            ConfigError::one(
+                file,
+                "file",
+                format!("has no folder: {error}"),
+                "name it by its full path",
+            )
+        })?;
+        config.resolve(&folder);
         let problems = config.check();
         if problems.is_empty() { Ok(config) } else { Err(ConfigError::new(file, problems)) }
     }

@@ -127,7 +127,8 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
     }
     archive.keep().await?;
     failpoint::hit("publish.blobs_stored");
-    record(app, row, &by).await
+    let app = app.clone();
+    request_id::to_the_end(async move { record(&app, row, &by).await }).await?
 }
 
 /// Everything that can be said about an upload without the database; not for the async threads.

@@ -174,7 +174,8 @@ pub async fn publish_provider(
         staged.keep().await?;
     }
     failpoint::hit("publish.blobs_stored");
-    record(app, row, packages, &upload.by).await
+    let (app, by) = (app.clone(), upload.by);
+    request_id::to_the_end(async move { record(&app, row, packages, &by).await }).await?
 }
 
 /// Everything that can be said without the database; not for the async threads.
