@@ -31,7 +31,8 @@ pub struct PlanRequest {
     /// Which version of the path.
     #[serde(default)]
     pub golden_path: Selection,
-    /// The resource as the client last read it; absent for a create.
+    /// The resource as the client last read it. With a create: the one that the client removes first, to make this
+    /// one in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prior: Option<Prior>,
     /// Revision of the environment when the client last read the resource. Where it moved since, the plan is
@@ -76,6 +77,10 @@ pub struct Selection {
 pub struct Prior {
     /// Its generation.
     pub generation: u64,
+    /// Digest of its files as they were. Where they moved since, the plan of an update is refused: it would list
+    /// other changes than the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rendered_sha256: Option<String>,
 }
 
 /// Answer of `POST /plans`.

@@ -37,7 +37,8 @@ pub async fn delete_resource(
     }
     if !app.platform.environments.contains_key(&reference.environment) {
         return Err(refuse(
-            Reason::NotFound,
+            // Not "not found": a client would forget what is still there.
+            Reason::EnvironmentMoved,
             format!(
                 "{} lives in an environment that is not configured any more; the platform team has to bring \
                  [[environment]] {:?} back to remove it",

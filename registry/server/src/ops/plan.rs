@@ -1,14 +1,14 @@
 //! Plans: what a change would do, computed by the engine that does it. Side-effect free.
 
 use registry_api::platform::{
-    Effect, GoldenPathRef, Level, Notice, Plan, PlanAction, PlanRequest, ResourceRef, ServiceSpec,
-    Verdict,
+    Effect, GoldenPathRef, Level, Notice, Plan, PlanAction, PlanRequest, Prior, ResourceRef,
+    ServiceSpec, Verdict,
 };
 use serde_json::Value;
 
 use super::places::{Scope, require, require_revision, scope};
 use super::prepare::{Draft, Prepared, in_background, judge, prepare};
-use super::refusal::{PlatformError, invalid};
+use super::refusal::{PlatformError, Reason, invalid, refuse};
 use super::{paths, spec, standing};
 use crate::app::App;
 use crate::auth::Token;
@@ -33,9 +33,7 @@ pub async fn plan(app: &App, token: &Token, request: &PlanRequest) -> Result<Pla
             plan_delete(app, token, &present(row, &reference)?, request, scope).await
         }
         PlanAction::Create => {
-            if let Some(row) = &row {
-                standing::may_create(row, &request.owner)?;
-            }
+            let row = row.map(|row| makes_way(token, row, request)).transpose()?.flatten();
             plan_change(app, token, row, request, scope, &reference).await
         }
         PlanAction::Update => {
@@ -61,6 +59,39 @@ fn check_prior(row: &ResourceRow, request: &PlanRequest) -> Result<(), PlatformE
         .map_or(Ok(()), |prior| standing::require_generation(row, prior.generation))
 }
 
+/// What a create goes on with. A resource that the client names goes first, so nothing of it is left by then.
+fn makes_way(
+    token: &Token,
+    row: ResourceRow,
+    request: &PlanRequest,
+) -> Result<Option<ResourceRow>, PlatformError> {
+    if request.prior.is_none() {
+        standing::may_create(&row, &request.owner)?;
+        return Ok(Some(row));
+    }
+    require(token, &Action::Plan, &request.environment, &row.owner)?;
+    check_prior(&row, request)?;
+    Ok(None)
+}
+
+/// The files must be as the client read them: what a plan lists would be something else the next time.
+fn check_files(
+    reference: &ResourceRef,
+    prior: Option<&Prior>,
+    now: &str,
+) -> Result<(), PlatformError> {
+    match prior.and_then(|prior| prior.rendered_sha256.as_deref()) {
+        Some(before) if before != now => Err(refuse(
+            Reason::Conflict,
+            format!(
+                "somebody changed the files of {} in the repository since they were read; refresh and plan again",
+                standing::title(reference)
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
 async fn plan_change(
     app: &App,
     token: &Token,
@@ -82,6 +113,9 @@ async fn plan_change(
         Some(current) => Some(standing::observe(scope.place, reference, current).await?),
         None => None,
     };
+    if let (Some(current), Some(observed)) = (current, &observed) {
+        check_files(reference, request.prior.as_ref(), &current.observed_sha256(observed))?;
+    }
     let draft = Draft {
         scope,
         reference,

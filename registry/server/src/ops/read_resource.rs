@@ -24,7 +24,8 @@ pub async fn resource(
     let row = standing::find_visible(app, token, reference).await?;
     let place = app.platform.environments.get(&reference.environment).ok_or_else(|| {
         refuse(
-            Reason::NotFound,
+            // Not "not found": a client would forget what is still there.
+            Reason::EnvironmentMoved,
             format!(
                 "{} lives in an environment that is not configured any more; the platform team has to bring it back",
                 title(reference)

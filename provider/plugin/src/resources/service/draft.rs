@@ -131,7 +131,12 @@ impl Draft {
         let own = self.wanted.reference().map(|reference| id(&reference));
         let makes_way = self.remembered.replaces.is_some() && self.remembered.replaces == own;
         let known = self.prior.is_some() || makes_way;
-        self.remembered.generation.filter(|_| known).map(|generation| Prior { generation })
+        let rendered_sha256 =
+            self.prior.as_ref().and_then(|prior| prior.rendered_sha256.known().cloned());
+        self.remembered
+            .generation
+            .filter(|_| known)
+            .map(|generation| Prior { generation, rendered_sha256 })
     }
 
     /// The plan, given the platform's answer.

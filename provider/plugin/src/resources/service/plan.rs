@@ -106,7 +106,7 @@ fn removal(prior: &Service, request: &PlanDestroyRequest) -> Option<api::PlanReq
         spec: prior.specification().0,
         unknown: Vec::new(),
         golden_path: Selection::default(),
-        prior: remembered.generation.map(|generation| Prior { generation }),
+        prior: remembered.generation.map(|generation| Prior { generation, rendered_sha256: None }),
         environment_revision: None,
     })
 }

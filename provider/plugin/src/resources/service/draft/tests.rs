@@ -219,7 +219,8 @@ fn both_plans_of_an_update_ask_about_the_same_generation_and_environment() {
     let question = update(config(&[exact()]), &state).question().unwrap();
 
     assert_eq!(question.action, PlanAction::Update);
-    assert_eq!(question.prior, Some(Prior { generation: 3 }));
+    let files = Some("r1".to_owned());
+    assert_eq!(question.prior, Some(Prior { generation: 3, rendered_sha256: files }));
     assert_eq!(question.environment_revision.as_deref(), Some("e1"));
 }
 
@@ -284,7 +285,10 @@ fn the_second_plan_of_a_replacement_names_what_makes_way() {
     let elsewhere = config(&[exact(), ("environment", Value::string("production"))]);
     let other = Draft::new(elsewhere, None, makes_way, &Lock::default());
 
-    assert_eq!(same.question().unwrap().prior, Some(Prior { generation: 3 }));
+    assert_eq!(
+        same.question().unwrap().prior,
+        Some(Prior { generation: 3, rendered_sha256: None })
+    );
     assert_eq!(other.question().unwrap().prior, None);
 }
 
