@@ -85,14 +85,8 @@ fn refusal_summary(problem: &Problem, doing: &str) -> String {
         401 => "the platform does not accept the token".to_owned(),
         403 => format!("{doing} is not allowed"),
         409 | 412 => format!("{doing} does not fit what is there now"),
-        _ => format!("{doing} was refused: {}", lower_first(&problem.title)),
+        _ => format!("{doing} was refused ({})", problem.code),
     }
-}
-
-fn lower_first(text: &str) -> String {
-    let mut characters = text.chars();
-    let first = characters.next().map(char::to_lowercase);
-    first.into_iter().flatten().chain(characters).collect()
 }
 
 fn field_error(diagnostics: &mut Diagnostics, label: &str, wrong: &FieldError, refusal: &Refusal) {

@@ -16,6 +16,7 @@ mod gitops;
 mod golden_path;
 mod imprint;
 mod init;
+mod lock;
 mod output;
 mod provider;
 mod publish;
@@ -83,6 +84,7 @@ enum Command {
     Audit(audit::Audit),
     #[command(name = "gitops")]
     GitOps(gitops::GitOps),
+    Lock(lock::Lock),
     Completions(completions::Completions),
 }
 
@@ -125,6 +127,7 @@ pub fn run(variables: &BTreeMap<String, String>) -> ExitCode {
             Command::Deploy(command) => command.run(&context).await,
             Command::Audit(command) => command.run(&context).await,
             Command::GitOps(command) => command.run(&context).await,
+            Command::Lock(command) => command.run(&context).await,
             Command::Completions(command) => {
                 command.run();
                 Ok(())
