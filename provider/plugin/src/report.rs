@@ -34,6 +34,12 @@ pub fn attribute_path(pointer: &str) -> AttributePath {
     }
 }
 
+/// Where core shows what a path leads to: it finds the line of an attribute, but of nothing inside one.
+pub fn line_of(mut path: AttributePath) -> AttributePath {
+    path.steps.truncate(1);
+    path
+}
+
 /// How a person would name what a JSON pointer leads to: `parameters.queue`, `env["A"]`.
 pub fn attribute_name(pointer: &str) -> Option<String> {
     let steps = pointer_steps(pointer);
@@ -80,13 +86,24 @@ pub fn client_error(
     }
 }
 
+/// What a problem without parts is about. Codes that are not here speak for themselves.
 fn refusal_summary(problem: &Problem, doing: &str) -> String {
-    match problem.status {
-        401 => "the platform does not accept the token".to_owned(),
-        403 => format!("{doing} is not allowed"),
-        409 | 412 => format!("{doing} does not fit what is there now"),
-        _ => format!("{doing} was refused ({})", problem.code),
-    }
+    let text = match problem.code.as_str() {
+        "already_exists" => "it exists already",
+        "approval_required" => "it needs approval",
+        "conflict" => "it was changed by someone else",
+        "deletion_protected" => "it is protected from deletion",
+        "environment_moved" => "its environment was changed",
+        "name_taken" => "its name is taken",
+        "operation_in_progress" => "another change of it is under way",
+        "policy_denied" => "policy refuses it",
+        code => match problem.status {
+            401 => "the platform does not accept the token",
+            403 => return format!("{doing} is not allowed"),
+            _ => return format!("{doing} was refused ({code})"),
+        },
+    };
+    text.to_owned()
 }
 
 fn field_error(diagnostics: &mut Diagnostics, label: &str, wrong: &FieldError, refusal: &Refusal) {
@@ -98,7 +115,8 @@ fn field_error(diagnostics: &mut Diagnostics, label: &str, wrong: &FieldError, r
         let _ = write!(detail, "\nHow to fix it: {}", sentence(fix));
     }
     let summary = format!("{label}: {what} is refused");
-    diagnostics.fail_at(attribute_path(&wrong.pointer), summary, with_request_id(&detail, refusal));
+    let path = line_of(attribute_path(&wrong.pointer));
+    diagnostics.fail_at(path, summary, with_request_id(&detail, refusal));
 }
 
 fn with_request_id(text: &str, refusal: &Refusal) -> String {
@@ -111,7 +129,7 @@ fn with_request_id(text: &str, refusal: &Refusal) -> String {
 /// A text that ends as a sentence does.
 pub fn sentence(text: &str) -> String {
     let text = text.trim_end();
-    if text.ends_with(['.', '!', '?', ':', '…']) || text.is_empty() {
+    if text.ends_with(['.', '!', '?', ':', '…', '}']) || text.is_empty() {
         text.to_owned()
     } else {
         format!("{text}.")
@@ -128,6 +146,7 @@ pub fn verdicts(
     let mut outcome = Ok(());
     for verdict in verdicts {
         let path = verdict.pointer.as_deref().map_or_else(AttributePath::root, attribute_path);
+        let path = line_of(path);
         let mut detail = format!("{}\n\nRule: {}.", sentence(&verdict.message), verdict.rule);
         if !verdict.controls.is_empty() {
             // Writing to a string cannot fail.
@@ -240,7 +259,7 @@ mod tests {
 
         assert_eq!(diagnostics.errors.len(), 2);
         let first = &diagnostics.errors[0];
-        assert_eq!(show(&first.attribute), "slo.latency.threshold");
+        assert_eq!(show(&first.attribute), "slo");
         assert_eq!(first.summary, "idp_service a/b: `slo.latency.threshold` is refused");
         assert_eq!(
             first.detail,

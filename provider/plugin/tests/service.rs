@@ -164,7 +164,7 @@ async fn refusals_name_the_cause_and_the_request() {
     for (status, code, part) in [
         (401, "unauthorized", "does not accept the token"),
         (403, "forbidden", "planning is not allowed"),
-        (409, "environment_moved", "does not fit what is there now"),
+        (409, "environment_moved", "its environment was changed"),
     ] {
         let server = Scripted::start(move |_, _| problem(status, code, "because")).await;
         let provider = provider(&server).await;

@@ -21,9 +21,9 @@ use configuration::{Found, Use};
 
 /// Lock the golden path versions of a configuration.
 ///
-/// Reads the idp_service resources of a folder, asks the server which version of each path they mean today, and
-/// writes that to .idp.lock.json, which belongs into version control. With it, the first plan of a service shows
-/// every value, and everybody gets the same version until the file moves.
+/// Reads the services of a folder, asks the server which version of each path they mean today, and writes that to
+/// .idp.lock.json, which belongs into version control. With it, the first plan of a service shows every value, and
+/// everybody gets the same version until the file moves.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

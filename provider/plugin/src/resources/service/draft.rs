@@ -81,6 +81,11 @@ impl Draft {
         self.prior.is_none()
     }
 
+    /// Whether the version of the golden path is settled, so that results can be promised.
+    pub(super) fn is_settled(&self) -> bool {
+        matches!(self.choice, Choice::Settled { .. })
+    }
+
     /// What someone else changed since the last apply.
     pub(super) fn drift(&self) -> &[registry_api::platform::Drift] {
         &self.remembered.drift
@@ -142,7 +147,7 @@ impl Draft {
     /// The plan, given the platform's answer.
     pub(super) fn promise(&self, answer: &Plan) -> Service {
         let mut planned = self.wanted.clone();
-        if matches!(self.choice, Choice::Settled { .. }) {
+        if self.is_settled() {
             self.fill(&mut planned, answer);
         }
         planned.running_image = self.running_image();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use provider_framework::resource::{Plan, PlanDestroy, PlanDestroyRequest, PlanRequest};
 use provider_framework::{AttributePath, Diagnostics, Failed, Report as _};
-use registry_api::platform::{self as api, DriftKind, PlanAction, Prior, Selection};
+use registry_api::platform::{self as api, DriftKind, Effect, PlanAction, Prior, Selection};
 
 use super::draft::{Draft, Replacement};
 use super::model::{Service, action};
@@ -31,7 +31,7 @@ pub(super) async fn plan(
     let remembered = Remembered::read(&request.private);
     let no_lock = registry_trust::lock::Lock::default();
     let lock = platform.map_or(&no_lock, |platform| &platform.lock);
-    let draft = Draft::new(config, prior.clone(), remembered.clone(), lock);
+    let draft = Draft::new(config.clone(), prior.clone(), remembered.clone(), lock);
     plan.set(draft.unasked());
     refuse_rounding(&draft, &label, &mut plan.diagnostics)?;
 
@@ -43,13 +43,17 @@ pub(super) async fn plan(
     if let (Some(prior), false) = (&prior, replacements.is_empty()) {
         let replaced = Remembered { replaces: prior.id.known().cloned(), ..remembered };
         plan.private.write(&replaced);
-        return replace(prior, &replacements, platform.notices, plan);
+        replace(prior, &replacements, platform.notices, plan)?;
+        // Core asks again, as for a create, but passes on only errors of that: the rest is said now.
+        let anew = Draft::new(config, None, replaced, lock);
+        if let Some(answer) = ask(platform, &anew, &label, &mut plan.diagnostics).await? {
+            tell(&anew, &answer, &label, true, platform.notices, &mut plan.diagnostics)?;
+        }
+        return Ok(());
     }
-    let Some(question) = draft.question() else { return Ok(()) };
-    let answer =
-        platform.client.plan(&question).await.map_err(|error| {
-            report::client_error(&mut plan.diagnostics, &label, "planning", &error)
-        })?;
+    let Some(answer) = ask(platform, &draft, &label, &mut plan.diagnostics).await? else {
+        return Ok(());
+    };
     let planned = draft.promise(&answer);
     plan.set(planned.clone());
     plan.private.write(&Remembered {
@@ -59,6 +63,18 @@ pub(super) async fn plan(
     });
     let changes = prior.as_ref() != Some(&planned);
     tell(&draft, &answer, &label, changes, platform.notices, &mut plan.diagnostics)
+}
+
+/// What the platform says; nothing where too little is known to ask.
+async fn ask(
+    platform: &Platform,
+    draft: &Draft,
+    label: &str,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<api::Plan>, Failed> {
+    let Some(question) = draft.question() else { return Ok(None) };
+    let answer = platform.client.plan(&question).await;
+    answer.map(Some).map_err(|error| report::client_error(diagnostics, label, "planning", &error))
 }
 
 /// Plans a destroy: refuses where the service is protected, and shows what goes.
@@ -82,7 +98,10 @@ pub(super) async fn plan_destroy(
             return Err(report::client_error(&mut plan.diagnostics, &label, doing, &error));
         }
     };
-    report::verdicts(&mut plan.diagnostics, &label, &answer.policy, platform.notices)?;
+    // A rule that merely warns has nothing left to warn of.
+    let verdicts: Vec<_> =
+        answer.policy.into_iter().filter(|verdict| verdict.effect != Effect::Warn).collect();
+    report::verdicts(&mut plan.diagnostics, &label, &verdicts, platform.notices)?;
     let others = report::warnings(&mut plan.diagnostics, &label, &answer.notices, platform.notices);
     if platform.notices == Notices::All {
         let mut text = listed_changes(&answer.changes);
@@ -111,7 +130,7 @@ fn removal(prior: &Service, request: &PlanDestroyRequest) -> Option<api::PlanReq
     })
 }
 
-/// The first half of a replacement: core asks again, as for a create.
+/// Says why a service is replaced, or that it may not be.
 fn replace(
     prior: &Service,
     replacements: &[Replacement],
@@ -182,7 +201,7 @@ fn refuse_rounding(
         let name = report::attribute_name(pointer).unwrap_or_default();
         let detail = "The number has more digits than the platform can keep. Write it as a string, or shorter.";
         let summary = format!("{label}: `{name}` cannot be sent exactly");
-        diagnostics.fail_at(report::attribute_path(pointer), summary, detail);
+        diagnostics.fail_at(report::line_of(report::attribute_path(pointer)), summary, detail);
     }
     diagnostics.so_far()
 }
@@ -231,6 +250,10 @@ fn remarks(draft: &Draft, answer: &api::Plan, others: &[&api::Notice]) -> String
     if let Some(cost) = &answer.cost {
         let _ = writeln!(text, "Cost: {}.", report::cost(cost));
     }
+    if !draft.is_settled() && !answer.changes.is_empty() {
+        text.push_str("With that version, an apply would:\n");
+        text.push_str(&listed_changes(&answer.changes));
+    }
     if !draft.drift().is_empty() {
         text.push_str("Since the last apply, someone else changed files in the repository:\n");
         for drift in draft.drift().iter().take(LISTED) {
@@ -262,10 +285,10 @@ fn listed_changes(changes: &[api::Change]) -> String {
     let mut text = String::new();
     for change in changes.iter().take(LISTED) {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{} {}: {}", action(change.action), change.object, change.summary);
+        let _ = writeln!(text, "  {} {}", action(change.action), change.object);
     }
     if changes.len() > LISTED {
-        let _ = writeln!(text, "and {} more", changes.len() - LISTED);
+        let _ = writeln!(text, "  and {} more", changes.len() - LISTED);
     }
     text
 }

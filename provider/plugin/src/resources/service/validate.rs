@@ -9,6 +9,7 @@ use registry_api::{ModuleAddress, Name, VersionConstraint};
 
 use super::model::{Objectives, ReplicaBounds, Service, Timeouts};
 use crate::duration;
+use crate::report::line_of;
 
 /// Records everything that is wrong.
 pub(super) fn validate(config: &Service, diagnostics: &mut Diagnostics) -> Result<(), Failed> {
@@ -39,7 +40,7 @@ impl Check<'_> {
     fn refuse(&mut self, path: AttributePath, detail: impl Into<String>) {
         let name = provider_framework::path::show(&path);
         let summary = format!("{}: `{name}` is not valid", self.label);
-        self.diagnostics.fail_at(path, summary, detail.into());
+        self.diagnostics.fail_at(line_of(path), summary, detail.into());
     }
 
     fn name(&mut self, attribute: &'static str, value: &Attr<String>) {

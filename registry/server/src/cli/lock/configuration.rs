@@ -56,16 +56,13 @@ impl Found {
     fn read_block(&mut self, place: &str, body: &Body) -> anyhow::Result<()> {
         let mut texts = [None, None, None];
         for (text, name) in texts.iter_mut().zip(["template", "language", "golden_path_version"]) {
-            *text = match body.get_attribute(name).map(|attribute| &attribute.value) {
-                None | Some(Expression::Null(_)) => None,
-                Some(value) => match value.as_str() {
-                    Some(text) => Some(text.to_owned()),
-                    None => {
-                        self.unclear.push(format!("{place}: `{name}` is not a plain string"));
-                        return Ok(());
-                    }
-                },
-            };
+            let value = body.get_attribute(name).map(|attribute| &attribute.value);
+            *text = value.and_then(Expression::as_str).map(str::to_owned);
+            let is_literal = text.is_some() || matches!(value, None | Some(Expression::Null(_)));
+            if !is_literal {
+                self.unclear.push(format!("{place}: `{name}` is not a plain string"));
+                return Ok(());
+            }
         }
         let [template, language, constraint] = texts;
         match (template, language) {
