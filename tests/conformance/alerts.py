@@ -1,0 +1,167 @@
+"""Proves with promtool that every alert of every rendered tree fires when it should and is silent when it should be.
+
+For each burn-rate alert: an error ratio a tenth above its threshold fires it, a tenth below does not, errors that stopped
+one short window ago do not, and neither does a total failure of a service that nearly nobody uses.
+"""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yaml
+
+MINUTES = {"5m": 5, "30m": 30, "1h": 60, "2h": 120, "6h": 360, "1d": 1440, "3d": 4320}
+PER_MINUTE = 100_000
+BURN = re.compile(r"ratio_rate(\w+)\{.*?\} > ([0-9.]+)\nand\n.*?ratio_rate(\w+)\{", re.S)
+
+
+def steady(minutes, per_minute, start=0):
+    return f"{start}+{per_minute}x{minutes}"
+
+
+class Service:
+    """The series of one rendered service."""
+
+    def __init__(self, rule):
+        alerts = [rule for group in rule["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
+        text = json.dumps(rule)
+        self.rule = rule
+        self.name, self.namespace = rule["metadata"]["name"], rule["metadata"]["namespace"]
+        self.burns = [alert for alert in alerts if "window" in alert["labels"]]
+        self.others = {alert["alert"] for alert in alerts if "window" not in alert["labels"]}
+        found = re.search(r'le=~\\"(.*?)\\"', text)
+        # The bound as Prometheus 3 spells it, which a bound without a point must match as well.
+        self.bound = found and re.sub(r"\(\\+\.0\)\?$", ".0", found.group(1)).replace("\\", "")
+
+    def labels(self, **more):
+        pairs = {"job": self.name, "namespace": self.namespace, **more}
+        return "{" + ",".join(f'{key}="{value}"' for key, value in pairs.items()) + "}"
+
+    def requests(self, total, failed, slow):
+        """Counters from three sequences of values; `total` counts the good ones only."""
+        count, bucket = "http_server_request_duration_seconds_count", "http_server_request_duration_seconds_bucket"
+        series = [
+            (count + self.labels(http_route="/orders", http_response_status_code="200"), total),
+            (count + self.labels(http_route="/orders", http_response_status_code="500"), failed),
+            # Probes always succeed and must not count.
+            (count + self.labels(http_route="/healthz", http_response_status_code="200"), total),
+            ("up" + self.labels(), "1x2000"),
+        ]
+        if self.bound:
+            for status, values in (("200", slow), ("500", failed)):
+                labels = self.labels(http_route="/orders", http_response_status_code=status, le=self.bound)
+                series.append((bucket + labels, values))
+        return [{"series": name, "values": values} for name, values in series]
+
+
+def firing(alert, window=None):
+    match = f'alertname="{alert}",alertstate="firing"' + (f',window="{window}"' if window else "")
+    return f"count(ALERTS{{{match}}})"
+
+
+def case(name, series, at, expectations):
+    tests = []
+    for expression, fires in expectations:
+        samples = [{"labels": "{}", "value": 1}] if fires else []
+        tests.append({"expr": expression, "eval_time": f"{at}m", "exp_samples": samples})
+    return {"name": name, "interval": "1m", "input_series": series, "promql_expr_test": tests}
+
+
+def burn_cases(service, alert):
+    long, threshold, short = BURN.search(alert["expr"]).groups()
+    objective, window, name = alert["labels"]["objective"], alert["labels"]["window"], alert["alert"]
+    assert window == long, f"{name} says {window} and asks {long}"
+    fires = [(firing(name, window), True)]
+    silent = [(firing(name, window), False)]
+    # Ratios do not depend on how much of a window has data, so the short window's length is enough history.
+    history = MINUTES[short] + 30
+
+    def with_ratio(ratio, minutes=history, quiet=0):
+        bad = round(PER_MINUTE * ratio)
+        good = PER_MINUTE - bad
+        total = steady(minutes + quiet, PER_MINUTE if objective == "latency" else good)
+        stopped = steady(minutes, bad) + (f" {steady(quiet, 0, bad * minutes)}" if quiet else "")
+        fast = steady(minutes, good) + (f" {steady(quiet, PER_MINUTE, good * minutes)}" if quiet else "")
+        if objective == "latency":
+            return service.requests(total, steady(minutes + quiet, 0), fast)
+        return service.requests(total, stopped, total)
+
+    ratio, quiet = float(threshold), MINUTES[short] + 5
+    label = f"{service.name} {name} {window}"
+    # One request in ten minutes, all of them bad.
+    rare = " ".join(str(minute // 10) for minute in range(history))
+    none = steady(history, 0)
+    few = service.requests(rare if objective == "latency" else none, none if objective == "latency" else rare, none)
+    yield case(f"{label}: fires above its threshold", with_ratio(ratio * 1.1), history, fires)
+    yield case(f"{label}: silent below its threshold", with_ratio(ratio * 0.9), history, silent)
+    yield case(f"{label}: silent once it is over", with_ratio(min(ratio * 1.1, 1), quiet=quiet), history + quiet, silent)
+    if " * 3600 >= 0" not in alert["expr"]:
+        yield case(f"{label}: silent where nearly nobody asks", few, history, silent)
+
+
+def symptom_cases(service):
+    name, namespace = service.name, service.namespace
+    healthy = service.requests(steady(200, 100), steady(200, 0), steady(200, 100))
+    pod = f'{{namespace="{namespace}",pod="{name}-abc12-x9y8z",container="{name}"'
+    scaler = f'{{namespace="{namespace}",horizontalpodautoscaler="{name}"}}'
+    extra = {
+        "IndicatorAbsent": [{"series": "up" + service.labels(), "values": "1x200"}],
+        "TargetMissing": [{"series": "up" + service.labels(), "values": "0x200"}],
+        "CrashLooping": [{"series": f'kube_pod_container_status_waiting_reason{pod},reason="CrashLoopBackOff"}}', "values": "1x200"}],
+        "RolloutStuck": [{"series": f'kube_deployment_status_condition{{namespace="{namespace}",deployment="{name}",condition="Progressing",status="false"}}', "values": "1x200"}],
+        "AutoscalerAtMaximum": [
+            {"series": f"kube_horizontalpodautoscaler_status_current_replicas{scaler}", "values": "4x200"},
+            {"series": f"kube_horizontalpodautoscaler_spec_max_replicas{scaler}", "values": "4x200"},
+        ],
+        "DisruptionBudgetBlocked": [{"series": f'kube_poddisruptionbudget_status_pod_disruptions_allowed{{namespace="{namespace}",poddisruptionbudget="{name}"}}', "values": "0x200"}],
+    }
+    unknown = service.others - extra.keys()
+    assert not unknown, f"no test knows the alerts {unknown}"
+    for alert in sorted(service.others):
+        yield case(f"{name} {alert}: fires", extra[alert], 120, [(firing(alert), True)])
+    good = [
+        {"series": series["series"], "values": series["values"].replace("4x200", "3x200", index == 0).replace("0x200", "2x200") if "replicas" in series["series"] else "2x200" if "disruptions" in series["series"] else "0x200"}
+        for alert in ("CrashLooping", "RolloutStuck", "AutoscalerAtMaximum", "DisruptionBudgetBlocked")
+        for index, series in enumerate(extra[alert])
+    ]
+    yield case(f"{name}: a healthy service is silent", healthy + good, 120, [(f'count(ALERTS{{alertstate="firing"}})', False)])
+    yield case(f"{name} TargetMissing: fires without any target", [], 30, [(firing("TargetMissing"), True)])
+
+
+def promtool(groups, cases):
+    """Runs cases on the rules of some groups; `None` where all pass."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "rules.yaml").write_text(yaml.safe_dump({"groups": [{**group, "interval": "1m"} for group in groups]}))
+        tests = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases}
+        Path(folder, "tests.yaml").write_text(yaml.safe_dump(tests))
+        done = subprocess.run(["promtool", "test", "rules", "tests.yaml"], cwd=folder, capture_output=True, text=True)
+    return None if done.returncode == 0 else done.stdout + done.stderr
+
+
+def run(tree):
+    total, failures = 0, []
+    for path in Path(tree).rglob("*-prometheusrule-*.yaml"):
+        rule = yaml.safe_load(path.read_text())
+        service = Service(rule)
+        groups = rule["spec"]["groups"]
+        cases = list(symptom_cases(service))
+        total += len(cases)
+        failures.append(promtool(groups, cases))
+        for objective in sorted({alert["labels"]["objective"] for alert in service.burns}):
+            own = [group for group in groups if f"-slo-{objective}-" in group["name"]]
+            burns = [alert for alert in service.burns if alert["labels"]["objective"] == objective]
+            cases = [case for alert in burns for case in burn_cases(service, alert)]
+            total += len(cases)
+            failures.append(promtool(own, cases))
+    for failure in filter(None, failures):
+        print(f"FAILED  {tree}\n{failure}", file=sys.stderr)
+    if not any(failures):
+        print(f"ok      {tree}: {total} alert tests")
+    return not any(failures)
+
+
+if __name__ == "__main__":
+    sys.exit(0 if all([run(tree) for tree in sys.argv[1:]]) else 1)
