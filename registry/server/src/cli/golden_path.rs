@@ -1,5 +1,6 @@
 //! `idp golden-path`: try a path before it is published.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -128,7 +129,7 @@ fn interface_version(files: &Files, version: &str) -> Option<String> {
 }
 
 fn is_interface(file: &str) -> bool {
-    file.ends_with(".tf") && !file.contains('/')
+    file.strip_suffix(".tf").is_some_and(|stem| !stem.contains('/'))
 }
 
 fn render(
@@ -147,24 +148,16 @@ fn render(
         path.render(&request).map(|rendered| rendered.files)
     };
     let rendered = rendered.map_err(explain)?;
-    match out {
-        Some(out) => {
-            write(out, &rendered)?;
-            let text = format!("{} files written to {}", rendered.len(), out.display());
-            context.output.answer(&json!({"files": rendered.keys().collect::<Vec<_>>()}), text)
-        }
-        None => {
-            let texts: Vec<_> = rendered
-                .iter()
-                .map(|(path, bytes)| (path, String::from_utf8_lossy(bytes)))
-                .collect();
-            let text: Vec<_> =
-                texts.iter().map(|(path, text)| format!("# {path}\n{text}")).collect();
-            let json: serde_json::Map<_, _> =
-                texts.iter().map(|(path, text)| ((*path).clone(), json!(text))).collect();
-            context.output.answer(&json, text.join("\n"))
-        }
+    if let Some(out) = out {
+        write(out, &rendered)?;
+        let text = format!("{} files written to {}", rendered.len(), out.display());
+        let json = json!({"files": rendered.keys().collect::<Vec<_>>()});
+        return context.output.answer(&json, text);
     }
+    let texts: BTreeMap<_, _> =
+        rendered.iter().map(|(path, bytes)| (path, String::from_utf8_lossy(bytes))).collect();
+    let text: Vec<_> = texts.iter().map(|(path, text)| format!("# {path}\n{text}")).collect();
+    context.output.answer(&texts, text.join("\n"))
 }
 
 fn explain(error: RenderError) -> anyhow::Error {

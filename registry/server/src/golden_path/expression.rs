@@ -215,7 +215,7 @@ pub(super) fn explain(error: &Error) -> String {
     error.detail().map_or(kind.clone(), |detail| format!("{kind}: {detail}"))
 }
 
-/// A string literal of PromQL.
+/// A string literal of `PromQL`.
 fn promql(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -224,8 +224,10 @@ fn promql(text: &str) -> String {
             '"' | '\\' => out.extend(['\\', c]),
             '\n' => out.push_str("\\n"),
             c if c.is_control() => {
-                for unit in c.to_string().bytes() {
-                    out.push_str(&format!("\\x{unit:02x}"));
+                let mut bytes = [0; 4];
+                for byte in c.encode_utf8(&mut bytes).bytes() {
+                    out.push_str("\\x");
+                    out.push_str(&hex::encode([byte]));
                 }
             }
             c => out.push(c),
@@ -248,6 +250,7 @@ fn regex_quote(text: &str) -> String {
 }
 
 /// The first `length` hex digits of the SHA-256 of a value's canonical JSON.
+#[expect(clippy::needless_pass_by_value, reason = "the shape of a filter")]
 fn digest(value: Value, length: usize) -> Result<String, Error> {
     let mut budget = MAX_NODES;
     let tree = to_tree(&value, 0, &mut budget)

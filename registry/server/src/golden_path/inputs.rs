@@ -74,7 +74,7 @@ impl Inputs {
         };
         let mut errors = Vec::new();
         let mut filled = spec.clone();
-        inputs.complete(&inputs.schema, &mut filled, "/spec", unknown, &mut errors);
+        TierInputs::complete(&inputs.schema, &mut filled, "/spec", unknown, &mut errors);
         let is_reported = |error: &FieldError| {
             errors.iter().any(|known: &FieldError| known.pointer == error.pointer)
         };
@@ -103,7 +103,6 @@ fn touches_unknown(error: &FieldError, unknown: &[String]) -> bool {
 impl TierInputs {
     /// Sets defaults and refuses values for locked properties.
     fn complete(
-        &self,
         schema: &Value,
         value: &mut Value,
         pointer: &str,
@@ -135,7 +134,7 @@ impl TierInputs {
                 object.insert(name.clone(), default.clone());
             }
             if let Some(inner) = object.get_mut(name) {
-                self.complete(property, inner, &here, unknown, errors);
+                Self::complete(property, inner, &here, unknown, errors);
             }
         }
     }

@@ -177,13 +177,11 @@ fn text(node: &Node, what: &str) -> Result<String, PathError> {
 }
 
 fn list<'n>(node: &'n Node, what: &str) -> Result<&'n [Node], PathError> {
-    match &node.kind {
-        NodeKind::List(items) => Ok(items),
-        _ => {
-            let message = format!("{what} is {}, not a list", node.kind());
-            Err(error(node.line, "manifest_type", message, "write one \"- item\" a line"))
-        }
-    }
+    let NodeKind::List(items) = &node.kind else {
+        let message = format!("{what} is {}, not a list", node.kind());
+        return Err(error(node.line, "manifest_type", message, "write one \"- item\" a line"));
+    };
+    Ok(items)
 }
 
 fn entries(node: &Node, what: &'static str) -> Result<Vec<(String, Node)>, PathError> {
@@ -335,9 +333,7 @@ mod tests {
 
     #[test]
     fn a_small_manifest_is_read() {
-        let parsed = parse(&read(MANIFEST, SMALL.as_bytes()).unwrap())
-            .map(|p| p.manifest)
-            .unwrap_or_else(|e| panic!("{e}"));
+        let parsed = parse(&read(MANIFEST, SMALL.as_bytes()).unwrap()).map(|p| p.manifest).unwrap();
 
         assert_eq!(
             (parsed.version.to_string().as_str(), parsed.support.tier.as_str()),

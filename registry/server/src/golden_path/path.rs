@@ -75,8 +75,8 @@ impl GoldenPath {
         for (name, PartialNode { file, parameters: own, body }) in nodes {
             let mut compiler = Compiler::new(&file, &parameters);
             compiler.names.extend(own);
-            let compiled = compiler.compile(&body);
-            keep(compiled.map(|body| {
+            let body = compiler.compile(&body);
+            keep(body.map(|body| {
                 partials.insert(name, Partial { file: file.clone(), body });
             }));
         }
@@ -207,7 +207,8 @@ fn templates(
     for (path, bytes) in files {
         let Some(name) = path.strip_prefix("templates/") else { continue };
         let number = name.get(..2).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-        let (Some(number), true) = (number, name.ends_with(".yaml") && !name.contains('/')) else {
+        let is_template = name.strip_suffix(".yaml").is_some_and(|stem| !stem.contains('/'));
+        let (Some(number), true) = (number, is_template) else {
             let fix = "name it templates/NN-<what>.yaml, NN two digits that order the files";
             keep(Err(PathError::new(path, 0, "template_name", "this is no template", fix)));
             continue;

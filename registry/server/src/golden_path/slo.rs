@@ -83,7 +83,7 @@ pub(super) fn objectives(
     let latency = match latency {
         Some((Some(target), Some(threshold))) => {
             let mut entries = numbers(target);
-            entries.push(("threshold_seconds".to_owned(), text(&threshold)));
+            entries.push(("threshold_seconds".to_owned(), text(threshold)));
             entries.push(("le".to_owned(), Tree::Text(bucket_pattern(threshold))));
             Tree::Map(entries)
         }

@@ -203,12 +203,11 @@ fn expression_end(text: &str) -> Option<usize> {
             (Some(_), _) if escaped => escaped = false,
             (Some(_), '\\') => escaped = true,
             (Some(open), _) if c == open => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, '{') => depth += 1,
             (None, '}') if depth == 0 => return Some(at),
             (None, '}') => depth -= 1,
-            (None, _) => {}
+            (Some(_) | None, _) => {}
         }
     }
     None
@@ -390,13 +389,11 @@ impl<'n> Directives<'n> {
 }
 
 fn string<'n>(compiler: &Compiler<'_>, entry: &'n Entry) -> Result<&'n str, PathError> {
-    match &entry.value.kind {
-        NodeKind::Text(text) => Ok(text),
-        _ => {
-            let message = format!("{} takes a string, this is {}", entry.key, entry.value.kind());
-            Err(compiler.error(entry.line, "template_directive", message, "put it in quotes"))
-        }
-    }
+    let NodeKind::Text(text) = &entry.value.kind else {
+        let message = format!("{} takes a string, this is {}", entry.key, entry.value.kind());
+        return Err(compiler.error(entry.line, "template_directive", message, "put it in quotes"));
+    };
+    Ok(text)
 }
 
 fn split_for(

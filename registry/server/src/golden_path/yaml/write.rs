@@ -145,10 +145,10 @@ fn push_quoted(out: &mut String, text: &str) {
             '\r' => out.push_str("\\r"),
             c if is_plainly_printable(c) => out.push(c),
             c if u32::from(c) <= 0xff => {
-                push_display(out, &format_args!("\\x{:02x}", u32::from(c)))
+                push_display(out, &format_args!("\\x{:02x}", u32::from(c)));
             }
             c if u32::from(c) <= 0xffff => {
-                push_display(out, &format_args!("\\u{:04x}", u32::from(c)))
+                push_display(out, &format_args!("\\u{:04x}", u32::from(c)));
             }
             c => push_display(out, &format_args!("\\U{:08x}", u32::from(c))),
         }
