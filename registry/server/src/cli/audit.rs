@@ -111,12 +111,11 @@ impl Verify {
             }
             Ok(())
         };
-        match &self.file {
-            Some(file) => each_line(file, &mut check)?,
-            None => {
-                let written = each_page(&self.remote, context, &mut check).await?;
-                chain.ends_at(&written)?;
-            }
+        if let Some(file) = &self.file {
+            each_line(file, &mut check)?;
+        } else {
+            let written = each_page(&self.remote, context, &mut check).await?;
+            chain.ends_at(&written)?;
         }
         if !passed {
             return Err(anyhow!(

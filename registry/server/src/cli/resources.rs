@@ -1,5 +1,7 @@
 //! `idp resources`.
 
+use std::fmt::Write as _;
+
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use registry_api::Name;
@@ -81,7 +83,8 @@ impl List {
         // Names need no escaping in a query.
         for (key, name) in [("environment", &self.environment), ("owner", &self.owner)] {
             if let Some(name) = name {
-                path.push_str(&format!("&{key}={name}"));
+                // Writing to a String cannot fail.
+                let _ = write!(path, "&{key}={name}");
             }
         }
         let list: ResourceList = self.remote.client(context)?.get(&path).await?;

@@ -290,6 +290,25 @@ pub async fn put_back(tx: &mut Connection, id: &str, due_at: i64) -> Result<(), 
     Ok(())
 }
 
+/// Ends an operation that no worker has at the moment; false where one has, or it ended.
+pub async fn cancel(
+    tx: &mut Connection,
+    id: &str,
+    error: &OperationError,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "UPDATE operation SET state = 'failed', error = $2, finished_at = $3
+         WHERE id = $1 AND state = 'queued'",
+    )
+    .bind(id)
+    .bind(text(error))
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// The operation ended.
 pub async fn finish(
     tx: &mut Connection,

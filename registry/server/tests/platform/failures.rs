@@ -180,3 +180,29 @@ async fn what_an_earlier_attempt_may_have_left_is_removed_by_the_next() {
 
     assert_eq!(made["drift"], json!([]));
 }
+
+#[tokio::test]
+async fn a_create_that_only_waits_to_be_tried_again_is_abandoned_at_once() {
+    let platform = Platform::start().await;
+    let away = platform.folder.path().join("away.git");
+    std::fs::rename(platform.repository(), &away).unwrap();
+    let accepted = platform.create("checkout", put(json!({}))).await.ok();
+    let first = format!("/operations/{}", accepted["id"].as_str().unwrap());
+    while !platform.call("GET", &first, None).await.ok()["steps"][1]["detail"].is_string() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+
+    let accepted = loop {
+        let answer = platform.delete("checkout", 1).await;
+        // Just then a worker may be at it once more.
+        if answer.body["code"] != "operation_in_progress" {
+            break answer;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    std::fs::rename(&away, platform.repository()).unwrap();
+
+    assert_eq!(platform.ended(accepted).await["state"], "succeeded");
+    assert_eq!(platform.call("GET", &first, None).await.ok()["error"]["code"], "abandoned");
+    assert_eq!(platform.commits(), 0);
+}
