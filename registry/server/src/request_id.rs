@@ -79,10 +79,10 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_was_started_ends_without_its_request() {
-        let (begin, begun) = tokio::sync::oneshot::channel::<()>();
+        let (begin, waiting) = tokio::sync::oneshot::channel::<()>();
         let (done, ended) = tokio::sync::oneshot::channel();
         let work = to_the_end(async move {
-            begun.await.unwrap();
+            waiting.await.unwrap();
             done.send(current()).unwrap();
         });
 

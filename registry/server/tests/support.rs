@@ -115,7 +115,7 @@ impl Registry {
 
     pub(crate) async fn put_form(&self, path: &str, form: Form, token: &str) -> Answer {
         let request = authorised(Request::put(path), token)
-            .header(header::CONTENT_TYPE, form.content_type())
+            .header(header::CONTENT_TYPE, Form::content_type())
             .body(Body::from(form.finish()));
         self.send(request.unwrap()).await
     }
@@ -215,7 +215,7 @@ impl Form {
         self
     }
 
-    pub(crate) fn content_type(&self) -> String {
+    pub(crate) fn content_type() -> String {
         format!("multipart/form-data; boundary={}", Self::BOUNDARY)
     }
 
