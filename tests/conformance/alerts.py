@@ -101,7 +101,8 @@ def burn_cases(service, alert):
     few = service.requests(rare if objective == "latency" else none, none if objective == "latency" else rare, none)
     yield case(f"{label}: fires above its threshold", with_ratio(ratio * 1.1), history, fires)
     yield case(f"{label}: silent below its threshold", with_ratio(ratio * 0.9), history, silent)
-    yield case(f"{label}: silent once it is over", with_ratio(min(ratio * 1.1, 1), quiet=quiet), history + quiet, silent)
+    # So many errors that the long window still shows them: only the short one says that it is over.
+    yield case(f"{label}: silent once it is over", with_ratio(min(ratio * 4, 1), quiet=quiet), history + quiet, silent)
     if " * 3600 >= 0" not in alert["expr"]:
         yield case(f"{label}: silent where nearly nobody asks", few, history, silent)
 
@@ -162,7 +163,7 @@ def run(tree):
             failures.append(promtool(own, cases))
     for failure in filter(None, failures):
         print(f"FAILED  {tree}\n{failure}", file=sys.stderr)
-    if not any(failures):
+    if total and not any(failures):
         print(f"ok      {tree}: {total} alert tests")
     return not any(failures)
 
