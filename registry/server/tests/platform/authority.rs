@@ -138,14 +138,14 @@ async fn what_policy_holds_back_needs_the_right_to_approve() {
     let platform = Platform::start().await;
     let body = || Some(put(json!({"spec": {"size": "medium"}})));
     let create = [("if-none-match", "*")];
-    let applier = platform.token("applier", &["apply:staging:payments"]).await;
-    let approver =
+    let without = platform.token("applier", &["apply:staging:payments"]).await;
+    let with_right =
         platform.token("approver", &["apply:staging:payments", "approve:staging:payments"]).await;
 
-    let held = platform.call_as(&applier, "PUT", SERVICE, &create, body()).await;
+    let held = platform.call_as(&without, "PUT", SERVICE, &create, body()).await;
     let shown =
         platform.plan(plan("create", "checkout", json!({"spec": {"size": "medium"}}))).await.ok();
-    let approved = platform.call_as(&approver, "PUT", SERVICE, &create, body()).await;
+    let approved = platform.call_as(&with_right, "PUT", SERVICE, &create, body()).await;
 
     let problem = held.problem(403, "approval_required");
     assert_eq!(problem["errors"][0]["rule"], "monthly_cost");

@@ -344,6 +344,7 @@ pub(crate) fn config_text() -> String {
     include_str!("idp.toml").to_owned()
 }
 
+#[expect(clippy::disallowed_methods, reason = "git is found as everything else of the test is")]
 fn config(folder: &Path, text: &str) -> Config {
     let variables = std::env::vars().filter(|(name, _)| name == "PATH").collect();
     Config::parse(text, &folder.join("idp.toml"), folder, &variables)

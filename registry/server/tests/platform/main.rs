@@ -1,5 +1,11 @@
 //! The platform through its router: a real database, a real golden path, a real git repository.
 
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test that called it")]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "bodies read better when they are made in place"
+)]
+
 mod audit;
 mod authority;
 mod changes;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::harness::{self, Platform};
 
 /// Longest that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The real program, on the data of a platform that was prepared in this process.
 pub(crate) struct Program {
@@ -88,7 +88,7 @@ impl Program {
         let begun = Instant::now();
         loop {
             let (_, listed) = self.call("GET", "/resources", "", None).await.unwrap();
-            let Some(only) = listed["resources"].get(0).cloned() else { return None };
+            let only = listed["resources"].get(0).cloned()?;
             if only["phase"] == "ready" {
                 return Some(only);
             }
