@@ -211,6 +211,23 @@ async fn an_answer_that_is_lost_is_asked_for_again_under_the_same_key() {
 }
 
 #[tokio::test]
+async fn a_platform_that_restarts_before_it_answers_is_asked_until_it_is_back() {
+    let server = Scripted::start(|seen, before| match seen.what.split(' ').next() {
+        Some("PUT") if before < 5 => Reply::HangUp,
+        _ => well(seen, before),
+    })
+    .await;
+
+    made(&server).await;
+
+    let puts = server.seen_of("PUT");
+    assert!(puts.len() > hasty().attempts as usize);
+    assert!(
+        puts.iter().all(|put| put.header("idempotency-key") == puts[0].header("idempotency-key"))
+    );
+}
+
+#[tokio::test]
 async fn a_create_that_fails_leaves_no_state_and_says_what_is_left() {
     let server = Scripted::start(|seen, before| match seen.what.as_str() {
         OPERATION => {

@@ -57,6 +57,37 @@ async fn a_plan_after_apply_shows_no_change_and_the_same_values() {
 }
 
 #[tokio::test]
+async fn a_replacement_is_planned_as_if_nothing_stood_there() {
+    let platform = Platform::start().await;
+    let made = platform.created("checkout", put(json!({}))).await;
+    let create = |prior: Value| plan("create", "checkout", json!({ "prior": prior }));
+
+    let shown = platform.plan(create(json!({"generation": 1}))).await.ok();
+
+    assert_eq!(shown["changes"], made["changes"]);
+    platform.plan(create(json!(null))).await.problem(409, "already_exists");
+    platform.plan(create(json!({"generation": 2}))).await.problem(409, "conflict");
+}
+
+#[tokio::test]
+async fn a_plan_made_before_someone_edited_the_files_is_refused() {
+    let platform = Platform::start().await;
+    let made = platform.created("checkout", put(json!({}))).await;
+    let prior = json!({"generation": 1, "rendered_sha256": made["rendered_sha256"]});
+    let update = || plan("update", "checkout", json!({ "prior": prior }));
+    platform.plan(update()).await.ok();
+
+    let service = made["outputs"]["gitops"]["path"].as_str().unwrap();
+    let files = platform.files();
+    let file =
+        files.iter().find(|file| file.starts_with(service) && file.contains("service")).unwrap();
+    platform.edit_repository(&[(file, Some("kind: Service\n"))]);
+
+    let refused = platform.plan(update()).await.detail(409, "conflict");
+    assert!(refused.contains("refresh and plan again"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_version_is_chosen_by_range_by_name_and_by_what_is_in_use() {
     let platform = Platform::start().await;
     platform.publish("api/nodejs", "1.1.0").await;

@@ -142,23 +142,21 @@ impl<'a> Apply<'a> {
     }
 
     async fn put(&self, body: &PutResource, expected: Expected) -> Result<Resource, Stopped> {
-        let accepted = self.client.put(&self.reference, body, expected, &self.key);
-        self.carry_out(accepted).await?;
+        self.carry_out(|| self.client.put(&self.reference, body, expected, &self.key)).await?;
         self.look().await.map_err(Stopped::Unread)
     }
 
     async fn remove(&self, expected: Expected) -> Result<(), Stopped> {
-        let accepted = self.client.delete(&self.reference, expected, &self.key);
-        self.carry_out(accepted).await
+        self.carry_out(|| self.client.delete(&self.reference, expected, &self.key)).await
     }
 
     /// Until the operation has ended, for as long as the resource allows and Terraform lets us.
-    async fn carry_out(
+    async fn carry_out<F: Future<Output = Result<Operation, ClientError>>>(
         &self,
-        accepted: impl Future<Output = Result<Operation, ClientError>>,
+        accept: impl Fn() -> F,
     ) -> Result<(), Stopped> {
         let operation =
-            wait::until_done(self.client, accepted, &self.context.cancellation, self.limit).await?;
+            wait::until_done(self.client, accept, &self.context.cancellation, self.limit).await?;
         match operation.state {
             OperationState::Failed => Err(Stopped::Failed(Box::new(operation))),
             _ => Ok(()),

@@ -45,7 +45,7 @@ impl Failure<'_> {
             ),
             Stopped::Lost { id, error } => (
                 format!("{label}: the platform went away during {noun}"),
-                format!("{error}\n\n{going_on}{}", named(Some(id))),
+                format!("{error}\n\n{going_on}{}", named(id)),
             ),
             Stopped::Unread(error) => (
                 format!("{label}: {noun} succeeded, but the result cannot be read"),

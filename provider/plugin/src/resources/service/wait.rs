@@ -23,54 +23,52 @@ pub(super) enum Stopped {
     /// It takes longer than the resource allows.
     TimedOut(Option<String>),
     /// The server went away and did not come back.
-    Lost { id: String, error: ClientError },
+    Lost { id: Option<String>, error: ClientError },
     /// It is done, but what came of it cannot be read.
     Unread(ClientError),
 }
 
 /// Waits until the platform accepted an operation and it ended.
-pub(super) async fn until_done(
+///
+/// `accept` is called again where its answer got lost: the platform recognises the request by its key.
+pub(super) async fn until_done<F: Future<Output = Result<Operation, ClientError>>>(
     client: &Client,
-    accepted: impl Future<Output = Result<Operation, ClientError>>,
+    accept: impl Fn() -> F,
     cancellation: &Cancellation,
     limit: Duration,
 ) -> Result<Operation, Stopped> {
     let deadline = Instant::now() + limit;
-    let first = cancellation.unless_cancelled(tokio::time::timeout_at(deadline, accepted)).await;
-    let mut operation = match first {
-        None => return Err(Stopped::Cancelled(None)),
-        Some(Err(_)) => return Err(Stopped::TimedOut(None)),
-        Some(Ok(Err(error))) => return Err(Stopped::Refused(error)),
-        Some(Ok(Ok(operation))) => operation,
-    };
     let mut heard = Instant::now();
-    while !operation.state.is_final() {
-        let id = operation.id.clone();
+    let mut operation: Option<Operation> = None;
+    loop {
+        let id = operation.as_ref().map(|operation| operation.id.clone());
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(Stopped::TimedOut(Some(id)));
-        }
-        let question = ask(client, &id, left.min(LONGEST_WAIT));
+        let question = async {
+            let answer = match &id {
+                Some(id) => client.operation(id, left.min(LONGEST_WAIT)).await,
+                None => accept().await,
+            };
+            // A server that is away is given a moment before it is asked again.
+            if answer.as_ref().is_err_and(ClientError::is_passing) {
+                tokio::time::sleep(client.patience().first_pause).await;
+            }
+            answer
+        };
         match cancellation.unless_cancelled(tokio::time::timeout_at(deadline, question)).await {
-            None => return Err(Stopped::Cancelled(Some(id))),
-            Some(Err(_)) => return Err(Stopped::TimedOut(Some(id))),
+            None => return Err(Stopped::Cancelled(id)),
+            Some(Err(_)) => return Err(Stopped::TimedOut(id)),
+            Some(Ok(Ok(answer))) if answer.state.is_final() => return Ok(answer),
             Some(Ok(Ok(answer))) => {
-                operation = answer;
+                operation = Some(answer);
                 heard = Instant::now();
             }
-            Some(Ok(Err(error)))
-                if error.is_passing() && heard.elapsed() < client.patience().away_for => {}
-            Some(Ok(Err(error))) => return Err(Stopped::Lost { id, error }),
+            Some(Ok(Err(error))) if error.is_passing() => {
+                if heard.elapsed() >= client.patience().away_for {
+                    return Err(Stopped::Lost { id, error });
+                }
+            }
+            Some(Ok(Err(error))) if id.is_some() => return Err(Stopped::Lost { id, error }),
+            Some(Ok(Err(error))) => return Err(Stopped::Refused(error)),
         }
     }
-    Ok(operation)
-}
-
-/// Asks once; a server that is away is given a moment before it is asked again.
-async fn ask(client: &Client, id: &str, wait: Duration) -> Result<Operation, ClientError> {
-    let answer = client.operation(id, wait).await;
-    if answer.as_ref().is_err_and(ClientError::is_passing) {
-        tokio::time::sleep(client.patience().first_pause).await;
-    }
-    answer
 }
