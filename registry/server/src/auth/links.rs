@@ -83,7 +83,10 @@ impl Links {
     }
 
     fn mac(&self, path: &str, expires: i64) -> Hmac<Sha256> {
-        let mut mac = <Hmac<Sha256> as Mac>::new(self.key.as_slice().into());
+        // HMAC pads a key shorter than a block with zeros.
+        let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+        block[..self.key.len()].copy_from_slice(self.key.as_slice());
+        let mut mac = <Hmac<Sha256> as Mac>::new(&block);
         let mut text = String::with_capacity(path.len() + 24);
         // A path holds no line feed, so the two cannot run into each other. Writing to a String cannot fail.
         let _ = write!(text, "{path}\n{expires}");

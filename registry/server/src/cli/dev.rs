@@ -50,7 +50,7 @@ pub(super) struct Dev {
 }
 
 /// The hostname in sources; the CLI configuration maps it to the listening address.
-const HOSTNAME: &str = "registry.idp.test";
+const HOSTNAME: &str = "registry.example.com";
 
 impl Dev {
     pub(super) async fn run(self, context: &Context<'_>) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@ use registry_trust::verify::{Content, verify_release};
 
 use super::refusal::{PlatformError, Reason, field, invalid, refuse};
 use crate::app::App;
+use crate::blobs::BlobError;
 use crate::golden_path::GoldenPath;
 use crate::model::selection::{Choice, choose};
 use crate::store::golden_paths::{self, PathVersion};
@@ -108,7 +109,20 @@ pub async fn load(app: &App, path: &GoldenPathRef) -> Result<Arc<GoldenPath>, Pl
 }
 
 async fn open(app: &App, path: &GoldenPathRef) -> Result<Arc<GoldenPath>, PlatformError> {
-    let packed = app.blobs.read_all(&path.sha256).await?;
+    let packed = match app.blobs.read_all(&path.sha256).await {
+        Err(error @ (BlobError::Damaged { .. } | BlobError::Missing { .. })) => {
+            tracing::error!(%error, "a published archive is not what it was");
+            return Err(refuse(
+                Reason::PathUntrusted,
+                format!(
+                    "golden path {} {} is not used: the archive that this server keeps is not the one that was signed \
+                     (SHA-256 {}); the operator restores it from a backup",
+                    path.address, path.version, path.sha256
+                ),
+            ));
+        }
+        read => read?,
+    };
     let mut conn = app.store.read().await?;
     let row = modules::module_version(&mut conn, &path.address, &path.version).await?;
     let bundle = row.map(|row| row.bundle).unwrap_or_default();
