@@ -55,6 +55,9 @@ pub fn attribute_name(pointer: &str) -> Option<String> {
     (!path.steps.is_empty()).then(|| provider_framework::path::show(&path))
 }
 
+const TOKEN_ADVICE: &str = "Set the environment variable IDP_TOKEN, or `token` in the provider block, to a token that \
+    the platform team made with `idp token create`.";
+
 /// Records why a call failed, one error for each thing that is wrong.
 pub fn client_error(
     diagnostics: &mut Diagnostics,
@@ -77,7 +80,11 @@ pub fn client_error(
     }
     if refusal.problem.errors.is_empty() {
         let summary = format!("{label}: {}", refusal_summary(&refusal.problem, doing));
-        return diagnostics.fail(summary, with_request_id(&refusal.problem.detail, refusal));
+        let detail = match refusal.problem.status {
+            401 => format!("{}\n\n{TOKEN_ADVICE}", refusal.problem.detail),
+            _ => refusal.problem.detail.clone(),
+        };
+        return diagnostics.fail(summary, with_request_id(&detail, refusal));
     }
     // Each of them was recorded.
     match diagnostics.so_far() {
