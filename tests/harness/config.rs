@@ -35,11 +35,13 @@ publishers = ["publisher.pub"]
 name = "payments"
 title = "Payments"
 contact = "payments@acme.example"
+cost_center = "4711"
 
 [[owner]]
 name = "search"
 title = "Search"
 contact = "search@acme.example"
+cost_center = "4712"
 
 [[gitops_repository]]
 name = "clusters"

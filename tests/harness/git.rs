@@ -117,6 +117,12 @@ impl Repository {
         git(&["push", "--quiet", &origin, "main"]);
     }
 
+    /// Clones it, as a cluster's tools would.
+    pub fn clone_to(&self, folder: &Path) {
+        let folder = folder.display().to_string();
+        Run::of(git_command(&self.path).args(["clone", "--quiet", ".", &folder])).ok();
+    }
+
     /// From now on refuses pushes, saying `reason`.
     pub fn refuse_pushes(&self, reason: &str) {
         let hook = self.hook();

@@ -77,10 +77,22 @@ impl Platform {
         self.server.take().expect("the server runs").kill();
     }
 
-    /// Waits until the server died at its failpoint.
-    pub fn wait_for_death(&mut self) {
-        let status = self.server.take().expect("the server runs").wait_for_end();
-        assert!(!status.success(), "the server ended in peace instead of dying");
+    /// Fails the test, saying `otherwise`, unless the server died at its failpoint; what made it do so has been
+    /// answered, or cut off, already.
+    #[track_caller]
+    pub fn expect_death(&mut self, otherwise: &str) {
+        let mut server = self.server.take().expect("the server runs");
+        let status = server.end_within_a_moment().unwrap_or_else(|| panic!("{otherwise}"));
+        assert!(!status.success(), "the server ended in peace: {otherwise}");
+    }
+
+    /// Whether the server died; it can be run again then.
+    pub fn has_died(&mut self) -> bool {
+        let died = self.server.as_mut().is_some_and(Server::has_ended);
+        if died {
+            self.server = None;
+        }
+        died
     }
 
     /// Changes the configuration; the server reads it when it starts.
@@ -161,8 +173,15 @@ impl Platform {
     /// Asks the platform API as the admin.
     #[track_caller]
     pub fn api(&self, method: &str, path: &str) -> Answer {
+        self.api_with(method, path, &[])
+    }
+
+    /// Asks the platform API as the admin, with more headers.
+    #[track_caller]
+    pub fn api_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         let authorization = format!("Bearer {}", self.token);
-        http::send(method, &format!("{}{path}", self.url()), &[("authorization", &authorization)])
+        let headers = [&[("authorization", authorization.as_str())], headers].concat();
+        http::send(method, &format!("{}{path}", self.url()), &headers)
     }
 
     /// A Terraform folder for this platform, as the admin.

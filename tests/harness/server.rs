@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::binaries;
 use crate::files::eventually;
@@ -55,7 +56,9 @@ impl Server {
             let ready = if start.tls {
                 std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
             } else {
-                let url = format!("http://127.0.0.1:{port}/readyz");
+                // Asking whether it is ready writes to the disk, and may be what a failpoint waits for.
+                let path = if start.failpoint.is_some() { "healthz" } else { "readyz" };
+                let url = format!("http://127.0.0.1:{port}/{path}");
                 http::try_send("GET", &url, &[], Vec::new()).is_some_and(|got| got.status == 200)
             };
             ready.then_some(true)
@@ -71,6 +74,18 @@ impl Server {
     /// Waits until it ends by itself.
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
         eventually("the server to end", || self.process.try_wait().expect("a process can be asked"))
+    }
+
+    /// How it ended, if it does so within two seconds.
+    pub(crate) fn end_within_a_moment(&mut self) -> Option<ExitStatus> {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(2) {
+            if let Some(status) = self.process.try_wait().expect("a process can be asked") {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
     }
 
     /// Asks it to end and waits until it did.

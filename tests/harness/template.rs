@@ -64,8 +64,23 @@ fn make(template: &Path) {
         publish.env("IDP_SERVER", &url).env("IDP_TOKEN", token);
         Run::of(publish.args(["publish", &module.display().to_string()])).ok();
     }
+    publish_provider(&folder, &url, token);
     assert!(server.stop().success(), "the server did not end well: {}", server.log());
     let _ = fs::remove_file(folder.join("server.log"));
+}
+
+/// Publishes the built provider, signed with a key that is made once for a checkout: it takes seconds.
+fn publish_provider(folder: &Path, url: &str, token: &str) {
+    let key = binaries::target().join("e2e/provider.key.asc");
+    let shown = key.display().to_string();
+    if !key.exists() {
+        Run::of(server::command(folder).args(["provider", "keygen", "--output", &shown])).ok();
+    }
+    let binary = binaries::provider().display().to_string();
+    let mut publish = server::command(folder);
+    publish.env("IDP_SERVER", url).env("IDP_TOKEN", token).env("IDP_PROVIDER_KEY", &key);
+    let what = ["--binary", &binary, "--version", PROVIDER_VERSION];
+    Run::of(publish.args(["provider", "publish"]).args(what)).ok();
 }
 
 /// Every `modules/<name>/<system>`.

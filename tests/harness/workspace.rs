@@ -198,6 +198,11 @@ impl Started {
         Self { child, command }
     }
 
+    /// Whether it ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a process can be asked").is_some()
+    }
+
     /// Waits for its end.
     pub fn finish(self) -> Run {
         let output = self.child.wait_with_output().expect("the program ends");
