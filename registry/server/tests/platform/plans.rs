@@ -13,7 +13,7 @@ async fn a_plan_of_a_create_shows_everything_and_leaves_nothing() {
     assert_eq!(
         summaries(&shown["changes"]),
         [
-            "Application/staging-checkout is added",
+            "Application/staging.checkout is added",
             "ConfigMap/checkout-env is added",
             "Service/checkout is added",
             "Component/checkout is added"
