@@ -155,27 +155,84 @@ has_text(value) if {
 
 # What is rendered
 
-workload_kinds := {"Deployment", "StatefulSet", "DaemonSet", "Job"}
+# Where an object may hold a pod: a Deployment or anything else with a template, a CronJob, a PodTemplate.
+pod_paths := [
+	["spec", "template", "spec"],
+	["spec", "jobTemplate", "spec", "template", "spec"],
+	["template", "spec"],
+]
 
-containers contains {"object": object.metadata.name, "container": container} if {
-	some object in input.objects
-	object.kind in workload_kinds
-	some container in object.spec.template.spec.containers
+container_lists := ["containers", "initContainers", "ephemeralContainers"]
+
+pods contains {"of": title(document), "spec": spec} if {
+	some document in input.objects
+	some path in pod_paths
+	spec := object.get(document, path, null)
+	some list in container_lists
+	spec[list]
+}
+
+pods contains {"of": title(document), "spec": document.spec} if {
+	some document in input.objects
+	document.kind == "Pod"
+}
+
+title(document) := sprintf("%s %q", [document.kind, object.get(document, ["metadata", "name"], "")])
+
+containers contains {"of": pod.of, "pod": pod.spec, "title": sprintf("container %q", [object.get(container, "name", "")]), "container": container} if {
+	some pod in pods
+	some list in container_lists
+	some container in pod.spec[list]
+}
+
+pod_faults contains {"of": pod.of, "what": sprintf("%s is set", [field])} if {
+	some pod in pods
+	some field in ["hostNetwork", "hostPID", "hostIPC"]
+	not object.get(pod.spec, field, false) == false
+}
+
+pod_faults contains {"of": pod.of, "what": sprintf("volume %q is a hostPath", [object.get(volume, "name", "")])} if {
+	some pod in pods
+	some volume in pod.spec.volumes
+	"hostPath" in object.keys(volume)
+}
+
+pod_faults contains {"of": found.of, "what": sprintf("%s is privileged", [found.title])} if {
+	some found in containers
+	not object.get(found.container, ["securityContext", "privileged"], false) == false
+}
+
+pod_faults contains {"of": found.of, "what": sprintf("%s does not set allowPrivilegeEscalation: false", [found.title])} if {
+	some found in containers
+	not found.container.securityContext.allowPrivilegeEscalation == false
+}
+
+pod_faults contains {"of": found.of, "what": sprintf("%s does not drop ALL capabilities", [found.title])} if {
+	some found in containers
+	not "ALL" in found.container.securityContext.capabilities.drop
+}
+
+pod_faults contains {"of": found.of, "what": sprintf("%s adds the capability %v", [found.title, capability])} if {
+	some found in containers
+	some capability in found.container.securityContext.capabilities.add
+	capability != "NET_BIND_SERVICE"
+}
+
+# What a container says of its user wins over what its pod says.
+pod_faults contains {"of": found.of, "what": sprintf("%s does not set runAsNonRoot: true", [found.title])} if {
+	some found in containers
+	field := ["securityContext", "runAsNonRoot"]
+	not object.get(found.container, field, object.get(found.pod, field, false)) == true
 }
 
 verdicts contains {
 	"rule": "pod_security",
 	"effect": "deny",
-	"message": sprintf("the container %q of %q may gain privileges. The golden path must set runAsNonRoot, allowPrivilegeEscalation: false and drop all capabilities; report it to the path's owner.", [found.container.name, found.object]),
+	"message": sprintf("the pods of %s could reach beyond themselves: %s. The golden path must mend that; report it to the path's owner.", [of, concat(", ", faults)]),
 	"controls": ["idp.workload.1"],
 } if {
-	some found in containers
-	not is_restricted(found.container)
-}
-
-is_restricted(container) if {
-	container.securityContext.allowPrivilegeEscalation == false
-	"ALL" in container.securityContext.capabilities.drop
+	some of in {fault.of | some fault in pod_faults}
+	faults := sort({fault.what | some fault in pod_faults; fault.of == of})
 }
 
 verdicts contains {

@@ -13,7 +13,7 @@ fn bundle(rego: &str) -> Result<PolicyBundle, PolicyError> {
 /// A request that the organisation has nothing against.
 fn by_the_book() -> Value {
     let container = json!({"name": "shop", "securityContext": {
-        "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
+        "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": true,
     }});
     json!({
         "action": "create", "kind": "service", "name": "shop", "caller": "ci", "unknown": [],
