@@ -32,7 +32,11 @@ fn hasty() -> Patience {
 }
 
 async fn configured(endpoint: Value) -> TestProvider {
-    let provider = TestProvider::new(Idp::with_patience(ProcessEnvironment::default(), hasty()));
+    provider_with(hasty(), endpoint).await
+}
+
+async fn provider_with(patience: Patience, endpoint: Value) -> TestProvider {
+    let provider = TestProvider::new(Idp::with_patience(ProcessEnvironment::default(), patience));
     let settings = object([("endpoint", endpoint), ("token", Value::string("idp_secret"))]);
     let diagnostics = provider.configure(settings).await;
     assert!(diagnostics.errors.is_empty(), "{diagnostics:?}");
@@ -295,6 +299,87 @@ async fn a_refused_update_leaves_the_state_as_the_platform_has_it_now() {
     assert_eq!(after.state.get("image"), Some(&Value::string("acme/checkout:9")));
     let error = only_error(&after.diagnostics);
     assert!(error.contains("someone was faster") && error.contains("plan again"), "{error}");
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_read_at_once_is_asked_for_until_it_can() {
+    let server = Scripted::start(|seen, before| match seen.what.split(' ').next() {
+        Some("GET") if seen.what.ends_with(CHECKOUT) && before < 7 => match before % 2 {
+            0 => problem(503, "unavailable", "the git host is away"),
+            _ => Reply::Json(502, json!("a proxy in its own words")),
+        },
+        _ => well(seen, before),
+    })
+    .await;
+
+    let (_, stored) = made(&server).await;
+
+    assert_eq!(stored.state.get("rendered_sha256"), Some(&Value::string("r1")));
+    assert_eq!(server.seen_of("PUT").len(), 1);
+}
+
+#[tokio::test]
+async fn a_result_that_stays_unreadable_is_an_error_with_the_block_that_imports_it() {
+    let server = Scripted::start(|seen, before| match seen.what.split(' ').next() {
+        Some("GET") if seen.what.ends_with(CHECKOUT) => {
+            problem(503, "unavailable", "the git host is away")
+        }
+        _ => well(seen, before),
+    })
+    .await;
+    let provider = provider(&server).await;
+
+    let stored = provider.resource("idp_service").create(&config(&[])).await;
+
+    assert!(stored.state.is_null());
+    let error = only_error(&stored.diagnostics);
+    let block = "import {\n  to = idp_service.checkout\n  id = \"staging/checkout\"\n}";
+    for part in ["creating it succeeded", "the git host is away", block] {
+        assert!(error.contains(part), "{part:?} is not in: {error}");
+    }
+}
+
+#[tokio::test]
+async fn stopping_ends_the_wait_for_a_result() {
+    let server = Scripted::start(|seen, before| match seen.what.split(' ').next() {
+        Some("GET") if seen.what.ends_with(CHECKOUT) => {
+            problem(503, "unavailable", "the git host is away")
+        }
+        _ => well(seen, before),
+    })
+    .await;
+    let patience = Patience { away_for: Duration::from_mins(1), ..hasty() };
+    let provider = provider_with(patience, Value::string(&server.endpoint)).await;
+    let services = provider.resource("idp_service");
+    let plan = services.plan(None, &config(&[])).await;
+    let begin = Instant::now();
+
+    let config = config(&[]);
+    let (stored, ()) = tokio::join!(services.apply(&plan, &config), async {
+        while server.seen_of("GET /api/v1/resources").is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        provider.stop().await;
+    });
+
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    assert!(only_error(&stored.diagnostics).contains("import {"));
+}
+
+#[tokio::test]
+async fn a_create_that_finds_its_service_made_says_so() {
+    let server = Scripted::start(|_, _| {
+        let Reply::Json(status, mut body) = plan("r1") else { unreachable!() };
+        body["changes"] = json!([]);
+        Reply::Json(status, body)
+    })
+    .await;
+    let provider = provider(&server).await;
+
+    let plan = provider.resource("idp_service").plan(None, &config(&[])).await;
+
+    let warning = &plan.diagnostics.warnings[0];
+    assert!(warning.summary.contains("an earlier apply made it already"), "{warning:?}");
 }
 
 #[tokio::test]

@@ -135,6 +135,12 @@ impl ClientError {
                 let request_id = problem.request_id.clone().or(request_id);
                 Self::Refused(Box::new(Refusal { problem, request_id }))
             }
+            // What stands in front of a server that is away answers in its own words.
+            Err(_) if super::retry::is_passing(status) => Self::Unreachable(format!(
+                "The platform at {endpoint} is away: what stands in front of it answers with status {status}. Check: \
+                 curl {}",
+                endpoint.health_url(),
+            )),
             Err(_) => {
                 Self::unreadable(endpoint, status, "the body is not a problem that it explains")
             }

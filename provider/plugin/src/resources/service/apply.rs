@@ -100,7 +100,7 @@ pub(super) async fn delete(
         Err(stopped) => Err(stopped),
     };
     match removed {
-        Ok(()) => Ok(()),
+        Ok(()) | Err(Stopped::Gone(_)) => Ok(()),
         Err(Stopped::Refused(error)) if error.is_not_found() => Ok(()),
         Err(stopped) => {
             apply.look_again(&stopped, &prior, &remembered, outcome).await;
@@ -137,13 +137,19 @@ impl<'a> Apply<'a> {
             return Ok(Expected::Generation(generation));
         }
         // State that this provider did not write, such as one that was edited by hand.
-        let resource = self.look().await.map_err(Stopped::Refused)?;
+        let found = self.client.resource(&self.reference).await.map_err(Stopped::Refused)?;
+        let resource = found.ok_or_else(|| Stopped::Gone(ClientError::gone(&self.reference)))?;
         Ok(Expected::Generation(resource.generation))
     }
 
     async fn put(&self, body: &PutResource, expected: Expected) -> Result<Resource, Stopped> {
         self.carry_out(|| self.client.put(&self.reference, body, expected, &self.key)).await?;
-        self.look().await.map_err(Stopped::Unread)
+        let look = || self.client.resource(&self.reference);
+        let cancellation = &self.context.cancellation;
+        let found = wait::until_answered(self.client, look, cancellation, self.limit).await;
+        found
+            .map_err(Stopped::Unread)?
+            .ok_or_else(|| Stopped::Gone(ClientError::gone(&self.reference)))
     }
 
     async fn remove(&self, expected: Expected) -> Result<(), Stopped> {
@@ -161,13 +167,6 @@ impl<'a> Apply<'a> {
             OperationState::Failed => Err(Stopped::Failed(Box::new(operation))),
             _ => Ok(()),
         }
-    }
-
-    async fn look(&self) -> Result<Resource, ClientError> {
-        self.client
-            .resource(&self.reference)
-            .await?
-            .ok_or_else(|| ClientError::gone(&self.reference))
     }
 
     /// After a failure: what the platform has now is the best that is known.
@@ -191,7 +190,8 @@ impl<'a> Apply<'a> {
     }
 
     fn report(&self, stopped: Stopped, doing: Doing, diagnostics: &mut Diagnostics) -> Failed {
-        let failure = Failure { label: &self.label, doing, limit: self.limit };
+        let (label, reference, limit) = (&self.label, &self.reference, self.limit);
+        let failure = Failure { label, reference, doing, limit };
         failure.report(stopped, diagnostics)
     }
 }

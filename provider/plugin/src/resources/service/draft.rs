@@ -5,7 +5,9 @@
 //! else. Pure: the platform's answer is an argument.
 
 use provider_framework::value::Attr;
-use registry_api::platform::{Plan, PlanAction, PlanRequest, Prior, ResourceRef, Selection};
+use registry_api::platform::{
+    Change, ChangeAction, Plan, PlanAction, PlanRequest, Prior, ResourceRef, Selection,
+};
 use registry_api::{Name, VersionConstraint};
 use registry_trust::lock::Lock;
 use semver::Version;
@@ -84,6 +86,14 @@ impl Draft {
     /// Whether the version of the golden path is settled, so that results can be promised.
     pub(super) fn is_settled(&self) -> bool {
         matches!(self.choice, Choice::Settled { .. })
+    }
+
+    /// Whether a create finds the service made already, by one that nobody waited for.
+    pub(super) fn takes_over(&self, answer: &Plan) -> bool {
+        let makes_anew = |change: &Change| change.action == ChangeAction::Create;
+        self.is_create()
+            && answer.rendered_sha256.is_some()
+            && (answer.changes.is_empty() || !answer.changes.iter().all(makes_anew))
     }
 
     /// What someone else changed since the last apply.

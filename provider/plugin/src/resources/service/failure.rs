@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use provider_framework::{Diagnostics, Failed, Report as _};
-use registry_api::platform::Operation;
+use registry_api::platform::{Operation, ResourceRef};
 
+use super::model::id;
 use super::wait::Stopped;
 use crate::client::ClientError;
 use crate::report;
@@ -12,6 +13,7 @@ use crate::report;
 /// An apply that ended early.
 pub(super) struct Failure<'a> {
     pub(super) label: &'a str,
+    pub(super) reference: &'a ResourceRef,
     pub(super) doing: Doing,
     pub(super) limit: Duration,
 }
@@ -49,8 +51,11 @@ impl Failure<'_> {
             ),
             Stopped::Unread(error) => (
                 format!("{label}: {noun} succeeded, but the result cannot be read"),
-                format!("{error}\n\n{going_on}"),
+                format!("{error}\n\n{}", self.after_unread()),
             ),
+            Stopped::Gone(error) => {
+                (format!("{label}: it is gone"), format!("{error}\n\nPlan again."))
+            }
         };
         diagnostics.fail(summary, detail)
     }
@@ -63,6 +68,25 @@ impl Failure<'_> {
             error.detail = format!("{}\n\nNothing was changed; plan again.", error.detail).into();
         }
         failed
+    }
+
+    /// The platform said that it is done, so it refuses to create it once more.
+    fn after_unread(&self) -> String {
+        let ResourceRef { kind, name, .. } = self.reference;
+        match self.doing {
+            Doing::Create => format!(
+                "The service exists, but nothing is stored in Terraform's state, and another create would be refused. \
+                 When the platform answers again, take the service over: add this block, with the address that the \
+                 resource has in your configuration, and apply again.\n\n\
+                 import {{\n  to = idp_{kind}.{}\n  id = \"{}\"\n}}",
+                name.as_str().replace('-', "_"),
+                id(self.reference),
+            ),
+            Doing::Update | Doing::Delete => {
+                "The state is as it was before; the next plan reads what the service is now."
+                    .to_owned()
+            }
+        }
     }
 
     fn failed(&self, operation: &Operation) -> (String, String) {
@@ -107,7 +131,7 @@ impl Doing {
         match self {
             Self::Create => {
                 "If the platform accepted the request, it finishes it without Terraform. Nothing is stored in the \
-                 state: the next apply takes up the service where it is then."
+                 state: the next apply takes up the service where it is then, or says how to import it."
             }
             Self::Update | Self::Delete => {
                 "If the platform accepted the request, it finishes it without Terraform. The next plan shows what is \

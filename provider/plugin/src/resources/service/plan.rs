@@ -226,6 +226,14 @@ fn tell(
 ) -> Result<(), Failed> {
     report::verdicts(diagnostics, label, &answer.policy, notices)?;
     let others = report::warnings(diagnostics, label, &answer.notices, notices);
+    if draft.takes_over(answer) && notices >= Notices::Warnings {
+        diagnostics.warn(
+            format!("{label}: an earlier apply made it already"),
+            "That apply ended before it could store the service in Terraform's state. This one takes the service over \
+             and changes what differs. Where Terraform calls a plan that was saved before inconsistent now, plan \
+             again.",
+        );
+    }
     // Where nothing changes there is nothing to decide: no remark is worth repeating with every plan.
     if changes && notices == Notices::All {
         let text = remarks(draft, answer, &others);

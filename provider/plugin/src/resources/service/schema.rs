@@ -7,7 +7,8 @@ use provider_framework::schema::{
 
 const DESCRIPTION: &str = "A service on the platform: a workload that a golden path renders into a GitOps \
     repository.\n\nThe platform computes what a change does while Terraform plans: the golden path version and who \
-    signed it, what policy says, which objects change, and what it costs. An apply does exactly that, or stops.";
+    signed it, what policy says, which objects change, and what it costs. An apply does exactly that, or stops; \
+    for a create this takes an exact or locked `golden_path_version`.";
 
 /// The schema.
 pub(super) fn schema() -> ResourceSchema {
@@ -125,8 +126,11 @@ fn specification() -> Vec<(&'static str, Attribute)> {
             optional(
                 AttributeType::String,
                 "Which versions of the golden path may be used, as a version constraint such as `~> 1.2`. An exact \
-                 version, or one locked with `idp lock`, lets the first plan show every value. A version in use stays \
-                 until this excludes it or the lock file moves.",
+                 version, or one locked with `idp lock`, lets the first plan show every value that follows from known \
+                 inputs, and an apply creates exactly that or stops. With a range or nothing the results of a create are known after apply: it \
+                 uses the best version and the environment's configuration of that moment, which may have moved since \
+                 the plan. A version in use stays until this excludes it or the lock file moves, so later changes are \
+                 exact either way.",
             ),
         ),
     ]

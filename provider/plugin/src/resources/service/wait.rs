@@ -1,4 +1,4 @@
-//! Waiting for an operation, however long the server is away in between.
+//! Waiting for an operation and for what came of it, however long the server is away in between.
 
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(super) enum Stopped {
     Lost { id: Option<String>, error: ClientError },
     /// It is done, but what came of it cannot be read.
     Unread(ClientError),
+    /// It is done, but what came of it was removed since.
+    Gone(ClientError),
 }
 
 /// Waits until the platform accepted an operation and it ended.
@@ -70,5 +72,29 @@ pub(super) async fn until_done<F: Future<Output = Result<Operation, ClientError>
             Some(Ok(Err(error))) if id.is_some() => return Err(Stopped::Lost { id, error }),
             Some(Ok(Err(error))) => return Err(Stopped::Refused(error)),
         }
+    }
+}
+
+/// Asks until there is an answer, for as long as a server may be away.
+///
+/// The first question is asked even where Terraform was told to stop: what was made is lost without its answer.
+pub(super) async fn until_answered<T, F: Future<Output = Result<T, ClientError>>>(
+    client: &Client,
+    ask: impl Fn() -> F,
+    cancellation: &Cancellation,
+    limit: Duration,
+) -> Result<T, ClientError> {
+    let patience = client.patience();
+    let deadline = Instant::now() + limit.min(patience.away_for);
+    let mut pause = patience.first_pause;
+    loop {
+        let error = match ask().await {
+            Err(error) if error.is_passing() && Instant::now() < deadline => error,
+            answer => return answer,
+        };
+        if cancellation.unless_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return Err(error);
+        }
+        pause = pause.saturating_mul(2).min(patience.longest_pause);
     }
 }
