@@ -1,6 +1,6 @@
 //! The two steps that do something: rendering what was accepted, and bringing it into the repository.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use registry_api::platform::{OperationKind, ResourceRef, ServiceSpec};
@@ -76,14 +76,15 @@ pub(super) async fn commit(
     files: Files,
 ) -> Result<Told, StepFailure> {
     let place = place(app, &row.resource)?;
-    let owned = owned(app, row).await.map_err(PlatformError::from)?;
+    let Owned { standing, attempted } = owned(app, row).await.map_err(PlatformError::from)?;
     let author =
         Identity::new(&row.actor, &format!("{}@{}", row.actor, app.platform.facts.hostname));
     let change = Change {
         operation_id: row.id.clone(),
         directories: vec![folder(&row.resource)],
         files,
-        owned,
+        owned: standing,
+        attempted,
         author: Some(author),
         committed_at_seconds: row.created_at.div_euclid(1000),
         subject: subject_line(row),
@@ -103,17 +104,25 @@ fn place<'a>(app: &'a App, reference: &ResourceRef) -> Result<&'a Place, StepFai
     })
 }
 
-/// What the platform may replace or remove: what stands, and what attempts since then may have left.
-async fn owned(
-    app: &App,
-    row: &OperationRow,
-) -> Result<BTreeMap<String, String>, crate::store::StoreError> {
+/// What the platform may replace or remove.
+struct Owned {
+    /// What stands, whatever somebody made of it.
+    standing: BTreeMap<String, String>,
+    /// What attempts since then may have left: theirs only while it is what they would have written.
+    attempted: BTreeMap<String, BTreeSet<String>>,
+}
+
+async fn owned(app: &App, row: &OperationRow) -> Result<Owned, crate::store::StoreError> {
     let mut conn = app.store.read().await?;
     let attempts = operations::targets_since_success(&mut conn, &row.resource_id).await?;
     let resource = resources::resource(&mut conn, &row.resource).await?;
     let standing = resource.and_then(|resource| resource.revision);
-    let files = attempts.into_iter().chain(standing).flat_map(|revision| revision.files);
-    Ok(files.map(|file| (file.path, file.sha256)).collect())
+    let mut attempted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in attempts.into_iter().flat_map(|revision| revision.files) {
+        attempted.entry(file.path).or_default().insert(file.sha256);
+    }
+    let standing = standing.into_iter().flat_map(|revision| revision.files);
+    Ok(Owned { standing: standing.map(|file| (file.path, file.sha256)).collect(), attempted })
 }
 
 fn subject_line(row: &OperationRow) -> String {

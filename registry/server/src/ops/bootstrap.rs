@@ -48,6 +48,7 @@ pub async fn bootstrap(
             operation_id: format!("bootstrap-{}", &digest[..24]),
             directories: Vec::new(),
             owned: BTreeMap::new(),
+            attempted: BTreeMap::new(),
             author: None,
             committed_at_seconds: now_seconds,
             subject: format!("Prepare Argo CD for {}", names.join(", ")),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Platform, plan, put, summaries};
+use crate::harness::{Platform, git, plan, put, summaries};
 
 #[tokio::test]
 async fn a_refused_push_fails_the_operation_at_once_and_the_next_create_continues() {
@@ -166,19 +166,42 @@ async fn a_configuration_that_changes_before_an_accepted_change_is_carried_out_f
 }
 
 #[tokio::test]
-async fn what_an_earlier_attempt_may_have_left_is_removed_by_the_next() {
+async fn what_an_earlier_attempt_left_is_replaced_by_the_next() {
     let platform = Platform::start().await;
+    platform.created("checkout", put(json!({}))).await;
+    let service = "staging/service/checkout/20-service-checkout.yaml";
+    let content = git(&platform.repository(), &["show", &format!("main:{service}")]);
+    platform.ended(platform.delete("checkout", 1).await).await;
     platform.refuse_pushes(true);
     platform.ended(platform.create("checkout", put(json!({}))).await).await;
     platform.refuse_pushes(false);
     // As if the push of the failed attempt had arrived after all.
-    platform.created("seed", put(json!({}))).await;
-    let service = "staging/service/checkout/20-service-checkout.yaml";
-    platform.edit_repository(&[(service, Some("left over"))]);
+    platform.edit_repository(&[(service, Some(&content))]);
 
-    let made = platform.created("checkout", put(json!({}))).await;
+    let made = platform.created("checkout", put(json!({"spec": {"port": 9090}}))).await;
 
     assert_eq!(made["drift"], json!([]));
+    assert_ne!(git(&platform.repository(), &["show", &format!("main:{service}")]), content);
+}
+
+#[tokio::test]
+async fn files_of_others_outlive_every_further_attempt_and_its_rollback() {
+    let platform = Platform::start().await;
+    platform.created("orders", put(json!({}))).await;
+    let theirs = "argocd/staging/checkout.yaml";
+    platform.edit_repository(&[(theirs, Some("theirs"))]);
+    let content = || git(&platform.repository(), &["show", &format!("main:{theirs}")]);
+
+    for port in [8080, 9090] {
+        let body = put(json!({"spec": {"port": port}}));
+        let failed = platform.ended(platform.create("checkout", body).await).await;
+        assert_eq!(failed["error"]["code"], "files_not_owned", "{failed:#}");
+        assert_eq!(content(), "theirs");
+    }
+    let removed = platform.ended(platform.delete("checkout", 2).await).await;
+
+    assert_eq!(removed["state"], "succeeded", "{removed:#}");
+    assert_eq!(content(), "theirs");
 }
 
 #[tokio::test]

@@ -37,6 +37,9 @@ pub struct Change {
     /// What the last change of this resource wrote: path → SHA-256 in hex. Only these, and files
     /// that already have the wanted content, may be replaced or removed.
     pub owned: BTreeMap<String, String>,
+    /// What failed attempts since then may have written: path → the SHA-256 of each. Such a file may be
+    /// replaced or removed only while it has one of these contents; otherwise somebody else wrote it.
+    pub attempted: BTreeMap<String, BTreeSet<String>>,
     /// Who asked for it; the repository's committer if nobody did.
     pub author: Option<Identity>,
     /// Time of the commit, in seconds since 1970.
@@ -100,13 +103,26 @@ impl CheckedChange {
 
     /// Every path whose state decides what this change does.
     pub(super) fn scope(&self) -> impl Iterator<Item = &str> {
-        let change = &self.change;
-        change
-            .directories
-            .iter()
-            .chain(change.files.keys())
-            .chain(change.owned.keys())
-            .map(String::as_str)
+        self.change.directories.iter().map(String::as_str).chain(self.files())
+    }
+
+    /// Every file that this change is about.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        let Change { files, owned, attempted, .. } = &self.change;
+        files.keys().chain(owned.keys()).chain(attempted.keys()).map(String::as_str)
+    }
+
+    /// The files that may be replaced or removed, with the content they should have had.
+    pub(super) fn owned_among<'a>(
+        &'a self,
+        present: &'a BTreeMap<String, String>,
+    ) -> BTreeMap<&'a str, &'a str> {
+        let Change { owned, attempted, .. } = &self.change;
+        let left = attempted.iter().filter_map(|(path, sums)| {
+            let seen = present.get(path).filter(|seen| sums.contains(*seen))?;
+            Some((path.as_str(), seen.as_str()))
+        });
+        left.chain(owned.iter().map(|(path, sum)| (path.as_str(), sum.as_str()))).collect()
     }
 }
 
@@ -119,8 +135,8 @@ fn check_operation_id(id: &str) -> Result<(), String> {
 }
 
 fn check_paths(change: &Change) -> Result<(), String> {
-    let paths = change.directories.iter().chain(change.files.keys()).chain(change.owned.keys());
-    for path in paths {
+    let owned = change.owned.keys().chain(change.attempted.keys());
+    for path in change.directories.iter().chain(change.files.keys()).chain(owned) {
         if let Some(problem) = path_problem(path) {
             return Err(format!("path {path:?}: {problem}"));
         }
@@ -201,6 +217,7 @@ mod tests {
             directories: vec!["staging/service/checkout".into()],
             files: BTreeMap::from([("staging/service/checkout/a.yaml".into(), b"a".to_vec())]),
             owned: BTreeMap::new(),
+            attempted: BTreeMap::new(),
             author: None,
             committed_at_seconds: 1_700_000_000,
             subject: "Create checkout".into(),

@@ -32,21 +32,21 @@ impl Edits {
 ///
 /// `present` holds at least every file at, above or below a path of the change's scope.
 pub(super) fn edits(checked: &CheckedChange, present: &Files) -> Result<Edits, Vec<String>> {
-    let owned = &checked.change.owned;
+    let owned = checked.owned_among(present);
     let mut edits = Edits::default();
 
-    for (path, expected) in owned {
+    for (&path, &expected) in &owned {
         let seen = present.get(path);
         let wanted = checked.wanted.get(path);
         if wanted.is_none() && seen.is_some() {
-            edits.removed.push(path.clone());
+            edits.removed.push(path.to_owned());
         }
         let kind = match seen {
             None if wanted.is_some() => DriftKind::Missing,
             Some(seen) if seen != expected && Some(seen) != wanted => DriftKind::Modified,
             _ => continue,
         };
-        edits.mended.push(Drift { path: path.clone(), kind });
+        edits.mended.push(Drift { path: path.to_owned(), kind });
     }
 
     let removed: BTreeSet<&str> = edits.removed.iter().map(String::as_str).collect();
@@ -54,7 +54,7 @@ pub(super) fn edits(checked: &CheckedChange, present: &Files) -> Result<Edits, V
     for (path, wanted) in &checked.wanted {
         match present.get(path) {
             Some(seen) if seen == wanted => continue,
-            Some(_) if !owned.contains_key(path) => {
+            Some(_) if !owned.contains_key(path.as_str()) => {
                 in_the_way.insert(path.clone());
             }
             _ => edits.written.push(path.clone()),
@@ -68,7 +68,7 @@ pub(super) fn edits(checked: &CheckedChange, present: &Files) -> Result<Edits, V
 
     edits.foreign = present
         .keys()
-        .filter(|path| !owned.contains_key(*path) && !checked.wanted.contains_key(*path))
+        .filter(|path| !owned.contains_key(path.as_str()) && !checked.wanted.contains_key(*path))
         .filter(|path| checked.change.directories.iter().any(|dir| is_within(path, dir)))
         .cloned()
         .collect();
@@ -110,6 +110,7 @@ mod tests {
                 .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()))
                 .collect(),
             owned: present(owned),
+            attempted: BTreeMap::new(),
             author: None,
             committed_at_seconds: 0,
             subject: "x".into(),
@@ -167,6 +168,22 @@ mod tests {
         assert_eq!(made.removed, ["d/a"]);
         assert_eq!(made.foreign, ["d/notes"]);
         assert_eq!(made.mended, []);
+    }
+
+    #[test]
+    fn what_a_failed_attempt_would_have_written_is_owned_only_while_it_is_just_that() {
+        let mut retry = checked(&[("d/a", "new"), ("d/b", "new")], &[]);
+        let mut removal = checked(&[], &[]);
+        let attempted = ["d/a", "d/b"].map(|path| (path.to_owned(), [sha256(b"tried")].into()));
+        retry.change.attempted = attempted.clone().into();
+        removal.change.attempted = attempted.into();
+        let mixed = present(&[("d/a", "tried"), ("d/b", "theirs")]);
+
+        assert_eq!(edits(&retry, &mixed), Err(vec!["d/b".into()]));
+        let made = edits(&retry, &present(&[("d/a", "tried")])).unwrap();
+        assert_eq!((made.written.len(), made.mended.len()), (2, 0));
+        let made = edits(&removal, &mixed).unwrap();
+        assert_eq!((made.removed, made.foreign), (vec!["d/a".into()], vec!["d/b".into()]));
     }
 
     proptest! {

@@ -150,6 +150,7 @@ fn change(operation: &str, name: &str, files: &[(&str, &str)]) -> Change {
             .collect(),
         directories: vec![directory],
         owned: BTreeMap::new(),
+        attempted: BTreeMap::new(),
         author: Some(Identity::new("Bea", "bea@example.com")),
         committed_at_seconds: 1_700_000_000,
         subject: format!("Create service staging/{name}"),

@@ -190,10 +190,7 @@ impl Writer {
             return Ok(Outcome::Earlier(earlier, edits));
         }
         let commit = match head {
-            Some(head) => {
-                let paths = checked.wanted.keys().chain(checked.change.owned.keys());
-                Some(last_touched(&self.mirror, head, paths.map(String::as_str)).await?)
-            }
+            Some(head) => Some(last_touched(&self.mirror, head, checked.files()).await?),
             None => None,
         };
         Ok(Outcome::Already(commit, edits))
@@ -305,8 +302,7 @@ impl<'a> Pending<'a> {
 
     /// The latest commit of the batch that touched a file of this change.
     fn last_commit(&self, checked: &CheckedChange) -> Option<usize> {
-        let paths = checked.wanted.keys().chain(checked.change.owned.keys());
-        paths.filter_map(|path| self.files.get(path)).map(|(_, number)| *number).max()
+        checked.files().filter_map(|path| self.files.get(path)).map(|(_, number)| *number).max()
     }
 }
 
