@@ -1,6 +1,12 @@
 # What every change must satisfy, whatever golden path it uses. The numbers are in limits.json.
 package idp
 
+verdicts contains objection if {
+	# Nothing that is wrong with a resource may keep it from being removed.
+	input.action != "delete"
+	some objection in objections
+}
+
 tier := input.environment.tier
 
 known(pointer) if not unknown(pointer)
@@ -16,7 +22,7 @@ in_production if tier == "production"
 
 has_digest if regex.match(`@sha256:[0-9a-f]{64}$`, input.spec.image)
 
-verdicts contains {
+objections contains {
 	"rule": "image_by_digest",
 	"effect": "deny",
 	"message": sprintf("production runs images by digest, so that what was tested is what runs; %q has none. Append @sha256:… (docker buildx imagetools inspect shows it).", [input.spec.image]),
@@ -28,7 +34,7 @@ verdicts contains {
 	not has_digest
 }
 
-verdicts contains {
+objections contains {
 	"rule": "image_by_digest",
 	"effect": "warn",
 	"message": sprintf("%q has no digest: the tag may point to another image tomorrow. Append @sha256:…; production requires it.", [input.spec.image]),
@@ -40,7 +46,7 @@ verdicts contains {
 	not has_digest
 }
 
-verdicts contains {
+objections contains {
 	"rule": "image_registry",
 	"effect": "deny",
 	"message": sprintf("%q does not come from an approved registry. Push it to one of: %s.", [input.spec.image, concat(", ", data.limits.image_registries)]),
@@ -59,7 +65,7 @@ from_approved_registry if {
 
 # Replicas and sizes
 
-verdicts contains {
+objections contains {
 	"rule": "replicas_minimum",
 	"effect": "deny",
 	"message": sprintf("a service in %s needs at least %d replicas to survive the loss of one, not %d. Raise replicas.min.", [tier, limit, input.spec.replicas.min]),
@@ -71,7 +77,7 @@ verdicts contains {
 	input.spec.replicas.min < limit
 }
 
-verdicts contains {
+objections contains {
 	"rule": "replicas_maximum",
 	"effect": "deny",
 	"message": sprintf("a service in %s may scale to %d replicas, not %d. Lower replicas.max, or ask the platform team for a larger limit.", [tier, limit, input.spec.replicas.max]),
@@ -83,7 +89,7 @@ verdicts contains {
 	input.spec.replicas.max > limit
 }
 
-verdicts contains {
+objections contains {
 	"rule": "size_per_tier",
 	"effect": "deny",
 	"message": sprintf("the size %q is not offered in %s. Use one of: %s.", [input.spec.size, tier, concat(", ", offered)]),
@@ -95,7 +101,7 @@ verdicts contains {
 	not input.spec.size in offered
 }
 
-verdicts contains {
+objections contains {
 	"rule": "monthly_cost",
 	"effect": "require_approval",
 	"message": sprintf("it may cost up to %v %s a month; above %v a holder of the right approve must apply it. Lower replicas.max or size, or ask for approval.", [input.cost.monthly_max, input.cost.currency, limit]),
@@ -108,7 +114,7 @@ verdicts contains {
 
 # Names and owners
 
-verdicts contains {
+objections contains {
 	"rule": "name_reserved",
 	"effect": "deny",
 	"message": sprintf("%q is the name of a part of the platform. Choose one that says what the service does.", [input.name]),
@@ -116,7 +122,7 @@ verdicts contains {
 	"controls": ["idp.ownership.1"],
 } if input.name in data.limits.reserved_names
 
-verdicts contains {
+objections contains {
 	"rule": "name_repeats_environment",
 	"effect": "warn",
 	"message": sprintf("the name %q repeats its environment, which is part of every address already. Drop it, so that the name is the same everywhere.", [input.name]),
@@ -126,7 +132,7 @@ verdicts contains {
 	input.environment.name in split(input.name, "-")
 }
 
-verdicts contains {
+objections contains {
 	"rule": "owner_cost_center",
 	"effect": "deny",
 	"message": sprintf("the owner %q has no cost center, so nobody would pay for a service in production. Add cost_center to [[owner]] in the server's configuration.", [input.owner.name]),
@@ -137,7 +143,7 @@ verdicts contains {
 	not has_text(input.owner.cost_center)
 }
 
-verdicts contains {
+objections contains {
 	"rule": "owner_contact",
 	"effect": "warn",
 	"message": sprintf("the owner %q has no contact, so alerts reach nobody. Add contact to [[owner]] in the server's configuration.", [input.owner.name]),
@@ -225,7 +231,7 @@ pod_faults contains {"of": found.of, "what": sprintf("%s does not set runAsNonRo
 	not object.get(found.container, field, object.get(found.pod, field, false)) == true
 }
 
-verdicts contains {
+objections contains {
 	"rule": "pod_security",
 	"effect": "deny",
 	"message": sprintf("the pods of %s could reach beyond themselves: %s. The golden path must mend that; report it to the path's owner.", [of, concat(", ", faults)]),
@@ -235,7 +241,7 @@ verdicts contains {
 	faults := sort({fault.what | some fault in pod_faults; fault.of == of})
 }
 
-verdicts contains {
+objections contains {
 	"rule": "no_secrets_in_git",
 	"effect": "deny",
 	"message": sprintf("%s %q would be committed to git. The golden path must reference a secret instead; report it to the path's owner.", [object.kind, object.metadata.name]),

@@ -1,16 +1,23 @@
 //! Removing a resource; for one that was never finished, rolling back what of it was written.
 
-use registry_api::platform::{OperationError, OperationKind, ResourceRef};
+use std::sync::Arc;
+
+use registry_api::platform::{OperationError, OperationKind, PlanAction, ResourceRef, Verdict};
 use serde_json::json;
 
 use super::accept::{Change, Request, accept, joined};
-use super::places::require;
+use super::places::{Scope, require};
+use super::prepare::{enforce, in_background, judge};
 use super::refusal::{PlatformError, Reason, refuse};
 use super::standing::{self, subject, title};
 use crate::app::App;
+use crate::auth::Token;
 use crate::model::audit::Event;
+use crate::model::environment::OwnerFacts;
 use crate::model::right::Action;
 use crate::model::steps::steps;
+use crate::platform::Place;
+use crate::policy::PolicyInput;
 use crate::store::operations::{self, OperationRow};
 use crate::store::resources::{self, ResourceRow};
 use crate::store::{StoreError, audit};
@@ -34,16 +41,37 @@ pub async fn delete_resource(
     let mut conn = app.store.read().await?;
     let active = operations::active_operation(&mut conn, &row.id).await?;
     drop(conn);
+    if let Some(active) = active.clone().filter(|active| !may_call_off(&row, active)) {
+        return joined(request, &row, active);
+    }
+    // Before anything is called off: a delete that is refused leaves everything as it is.
+    require_removable(app, token, &row).await?;
     if let Some(active) = active
-        && !(row.revision.is_none() && cancel(app, &row, &active).await?)
+        && !cancel(app, &row, &active).await?
     {
         return joined(request, &row, active);
     }
+    accept(app, request, Change::Remove(&row)).await
+}
+
+async fn require_removable(
+    app: &App,
+    token: &Token,
+    row: &ResourceRow,
+) -> Result<(), PlatformError> {
     if row.revision.as_ref().is_some_and(|revision| revision.deletion_protection) {
-        return Err(refuse(Reason::DeletionProtected, protection_words(&row)));
+        return Err(refuse(Reason::DeletionProtected, protection_words(row)));
     }
-    if !app.platform.environments.contains_key(&reference.environment) {
-        return Err(refuse(
+    let place = place(app, &row.reference)?;
+    let owner = owner(app, row);
+    let verdicts = judge_removal(app, token, row, place, &owner).await?;
+    enforce(token, Scope { place, owner: &owner }, &verdicts)
+}
+
+/// Where the resource is.
+pub(super) fn place<'a>(app: &'a App, reference: &ResourceRef) -> Result<&'a Place, PlatformError> {
+    app.platform.environments.get(&reference.environment).ok_or_else(|| {
+        refuse(
             // Not "not found": a client would forget what is still there.
             Reason::EnvironmentMoved,
             format!(
@@ -52,9 +80,55 @@ pub async fn delete_resource(
                 title(reference),
                 reference.environment.as_str()
             ),
-        ));
-    }
-    accept(app, request, Change::Remove(&row)).await
+        )
+    })
+}
+
+/// Whose the resource is. An owner that is configured no longer keeps nothing from being removed.
+pub(super) fn owner(app: &App, row: &ResourceRow) -> OwnerFacts {
+    app.platform.owners.get(&row.owner).cloned().unwrap_or_else(|| OwnerFacts {
+        name: row.owner.clone(),
+        title: row.owner.to_string(),
+        contact: None,
+        cost_center: None,
+    })
+}
+
+/// What the organisation's policy says of removing the resource.
+pub(super) async fn judge_removal(
+    app: &App,
+    token: &Token,
+    row: &ResourceRow,
+    place: &Place,
+    owner: &OwnerFacts,
+) -> Result<Vec<Verdict>, PlatformError> {
+    let shown = row.shown();
+    let (facts, owner, policy) =
+        (place.facts.clone(), owner.clone(), Arc::clone(&app.platform.policy));
+    let (caller, reference) = (token.name.clone(), row.reference.clone());
+    let (path, spec) = (shown.golden_path.clone(), serde_json::to_value(shown.effective_spec()));
+    in_background(app, move || {
+        let input = PolicyInput {
+            action: PlanAction::Delete,
+            kind: reference.kind,
+            name: &reference.name,
+            owner: &owner,
+            environment: &facts,
+            spec: &spec.unwrap_or_default(),
+            unknown: &[],
+            golden_path: Some(&path),
+            objects: Vec::new(),
+            cost: None,
+            caller: &caller,
+        };
+        Ok(judge(&policy, None, input)?)
+    })
+    .await
+}
+
+/// Whether `active` is the first operation of a resource that never was.
+fn may_call_off(row: &ResourceRow, active: &OperationRow) -> bool {
+    row.revision.is_none() && active.kind == OperationKind::Create
 }
 
 /// Calls off the first operation of a resource while it only waits to be tried again: who abandons the resource need
@@ -64,9 +138,6 @@ async fn cancel(
     row: &ResourceRow,
     active: &OperationRow,
 ) -> Result<bool, PlatformError> {
-    if active.kind != OperationKind::Create {
-        return Ok(false);
-    }
     let now = app.clock.now();
     let error = OperationError {
         step: steps(active.kind)[0].to_owned(),

@@ -6,6 +6,7 @@ use registry_api::platform::{
 };
 use serde_json::Value;
 
+use super::delete_resource::{judge_removal, owner, place, protection_words};
 use super::places::{Scope, require, require_revision, scope};
 use super::prepare::{Draft, Prepared, in_background, judge, prepare};
 use super::refusal::{PlatformError, Reason, invalid, refuse};
@@ -19,37 +20,27 @@ use crate::store::resources::ResourceRow;
 
 /// Computes what `request` would do.
 pub async fn plan(app: &App, token: &Token, request: &PlanRequest) -> Result<Plan, PlatformError> {
-    let scope = scope(app, token, &request.environment, &request.owner)?;
-    require(token, &Action::Plan, &request.environment, &request.owner)?;
-    require_revision(app, scope.place, request.environment_revision.as_deref()).await?;
     let reference = ResourceRef {
         kind: request.kind,
         environment: request.environment.clone(),
         name: request.name.clone(),
     };
-    let row = standing::find(app, &reference).await?;
-    match request.action {
-        PlanAction::Delete => {
-            plan_delete(app, token, &present(row, &reference)?, request, scope).await
-        }
-        PlanAction::Create => {
-            let row = row.map(|row| makes_way(token, row, request)).transpose()?.flatten();
-            plan_change(app, token, row, request, scope, &reference).await
-        }
-        PlanAction::Update => {
-            let row = present(row, &reference)?;
-            require(token, &Action::Plan, &request.environment, &row.owner)?;
-            check_prior(&row, request)?;
-            plan_change(app, token, Some(row), request, scope, &reference).await
-        }
+    if request.action == PlanAction::Delete {
+        return plan_delete(app, token, request, &reference).await;
     }
-}
-
-fn present(
-    row: Option<ResourceRow>,
-    reference: &ResourceRef,
-) -> Result<ResourceRow, PlatformError> {
-    row.ok_or_else(|| standing::not_found(reference))
+    let scope = scope(app, token, &request.environment, &request.owner)?;
+    require(token, &Action::Plan, &request.environment, &request.owner)?;
+    require_revision(app, scope.place, request.environment_revision.as_deref()).await?;
+    let row = standing::find(app, &reference).await?;
+    let row = if request.action == PlanAction::Create {
+        row.map(|row| makes_way(token, row, request)).transpose()?.flatten()
+    } else {
+        let row = row.ok_or_else(|| standing::not_found(&reference))?;
+        require(token, &Action::Plan, &request.environment, &row.owner)?;
+        check_prior(&row, request)?;
+        Some(row)
+    };
+    plan_change(app, token, row, request, scope, &reference).await
 }
 
 fn check_prior(row: &ResourceRow, request: &PlanRequest) -> Result<(), PlatformError> {
@@ -211,40 +202,23 @@ async fn plan_known(
     })
 }
 
+/// What a delete would remove. Whose it is says the row: who owns nothing any more may be gone from the configuration.
 async fn plan_delete(
     app: &App,
     token: &Token,
-    row: &ResourceRow,
     request: &PlanRequest,
-    scope: Scope<'_>,
+    reference: &ResourceRef,
 ) -> Result<Plan, PlatformError> {
+    let row = standing::find_visible(app, token, reference).await?;
     require(token, &Action::Plan, &request.environment, &row.owner)?;
-    check_prior(row, request)?;
-    let shown = row.shown();
-    let (facts, owner, policy) =
-        (scope.place.facts.clone(), scope.owner.clone(), app.platform.policy.clone());
-    let (caller, reference) = (token.name.clone(), row.reference.clone());
-    let (path, spec) = (shown.golden_path.clone(), serde_json::to_value(shown.effective_spec()));
-    let mut verdicts = in_background(app, move || {
-        let input = PolicyInput {
-            action: PlanAction::Delete,
-            kind: reference.kind,
-            name: &reference.name,
-            owner: &owner,
-            environment: &facts,
-            spec: &spec.unwrap_or_default(),
-            unknown: &[],
-            golden_path: Some(&path),
-            objects: Vec::new(),
-            cost: None,
-            caller: &caller,
-        };
-        Ok(judge(&policy, None, input)?)
-    })
-    .await?;
+    let place = place(app, reference)?;
+    require_revision(app, place, request.environment_revision.as_deref()).await?;
+    check_prior(&row, request)?;
+    let mut verdicts = judge_removal(app, token, &row, place, &owner(app, &row)).await?;
     if row.revision.as_ref().is_some_and(|revision| revision.deletion_protection) {
-        verdicts.insert(0, protected(row));
+        verdicts.insert(0, protected(&row));
     }
+    let shown = row.shown();
     Ok(Plan {
         golden_path: Some(shown.golden_path.clone()),
         policy: verdicts,
@@ -254,7 +228,7 @@ async fn plan_delete(
         cost: None,
         notices: Vec::new(),
         rendered_sha256: None,
-        environment_revision: scope.place.revision.clone(),
+        environment_revision: place.revision.clone(),
     })
 }
 
@@ -263,7 +237,7 @@ fn protected(row: &ResourceRow) -> Verdict {
     Verdict {
         rule: "deletion_protection".to_owned(),
         effect: Effect::Deny,
-        message: super::delete_resource::protection_words(row),
+        message: protection_words(row),
         pointer: None,
         controls: Vec::new(),
     }

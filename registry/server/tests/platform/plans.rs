@@ -266,3 +266,64 @@ async fn the_plan_of_a_delete_lists_what_goes_and_shows_protection() {
         (&json!("deletion_protection"), &json!("deny"))
     );
 }
+
+const TO_PRODUCTION: &str = "/resources/service/production/checkout";
+
+/// A service in production, made by the admin of the name `maker`, whose token is returned.
+async fn in_production(platform: &Platform) -> String {
+    let admin = platform.token("maker", &["admin"]).await;
+    let image = format!("ghcr.io/acme/checkout@sha256:{}", "a".repeat(64));
+    let body = put(json!({"spec": {"image": image, "replicas": {"min": 2, "max": 2}}}));
+    let create = [("if-none-match", "*")];
+    let accepted = platform.call_as(&admin, "PUT", TO_PRODUCTION, &create, Some(body)).await;
+    let operation = platform.ended(accepted).await;
+    assert_eq!(operation["state"], "succeeded", "{operation:#}");
+    admin
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_service_does_not_keep_it_from_being_removed() {
+    let platform = Platform::start().await;
+    let admin = in_production(&platform).await;
+    let platform = platform.reconfigure(|text| text.replace("cost_center = \"4711\"", "")).await;
+
+    let request = plan("delete", "checkout", json!({"environment": "production"}));
+    let shown = platform.plan(request).await.ok();
+    let removal = [("if-match", "\"1\"")];
+    let accepted = platform.call_as(&admin, "DELETE", TO_PRODUCTION, &removal, None).await;
+
+    assert_eq!(shown["policy"], json!([]));
+    assert_eq!(platform.ended(accepted).await["state"], "succeeded");
+}
+
+#[tokio::test]
+async fn a_policy_on_removals_is_part_of_the_plan_and_stops_the_delete() {
+    let platform = Platform::start().await;
+    platform.created("checkout", put(json!({}))).await;
+    let folder = platform.folder.path().join("rules");
+    std::fs::create_dir(&folder).unwrap();
+    let rule = "package idp\nverdicts contains {\"rule\": \"keep\", \"effect\": \"deny\", \"message\": \"stays\"} \
+                if input.action == \"delete\"\n";
+    std::fs::write(folder.join("keep.rego"), rule).unwrap();
+    let platform = platform.reconfigure(|text| text + "\n[policy]\ndirectory = \"rules\"\n").await;
+
+    let shown = platform.plan(plan("delete", "checkout", json!({}))).await.ok();
+    let problem = platform.delete("checkout", 1).await.problem(422, "policy_denied");
+
+    assert_eq!(shown["policy"][0]["rule"], "keep");
+    assert_eq!(problem["errors"][0]["rule"], "keep");
+    assert_eq!(platform.resource("checkout").await["phase"], "ready");
+}
+
+#[tokio::test]
+async fn what_belongs_to_an_owner_that_is_gone_can_still_be_removed() {
+    let platform = Platform::start().await;
+    platform.created("checkout", put(json!({}))).await;
+    let platform = platform.reconfigure(|text| text.replace("\"payments\"", "\"somebody\"")).await;
+
+    let shown = platform.plan(plan("delete", "checkout", json!({}))).await.ok();
+    let removed = platform.ended(platform.delete("checkout", 1).await).await;
+
+    assert_eq!(shown["changes"].as_array().unwrap().len(), 4);
+    assert_eq!(removed["state"], "succeeded", "{removed:#}");
+}
