@@ -152,7 +152,10 @@ pub async fn present(store: &Store, clock: &Clock, secret: &str) -> Result<Prese
     if let Some(at) = row.expires_at.filter(|at| *at <= now) {
         return Ok(Presented::Invalid(format!("the token expired at {}", rfc3339(at))));
     }
-    note_use(store, &row, now).await?;
+    if let Err(error) = note_use(store, &row, now).await {
+        // On a full disk everything can still be read.
+        tracing::warn!(token.id = %row.id, %error, "the use of a token could not be noted");
+    }
     Ok(Presented::Valid(Token {
         id: row.id,
         name: row.name,

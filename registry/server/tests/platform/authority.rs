@@ -171,3 +171,20 @@ async fn a_write_says_what_it_expects_to_find() {
         answer.problem(status, code);
     }
 }
+
+#[tokio::test]
+async fn a_token_is_good_for_reading_even_where_its_use_cannot_be_noted() {
+    let platform = Platform::start().await;
+    let reader = platform.token("reader", &["plan:*:*"]).await;
+    let mut tx = platform.app.store.write().await.unwrap();
+    sqlx::query(
+        "CREATE TRIGGER full BEFORE UPDATE OF last_used_at ON token
+         BEGIN SELECT RAISE(FAIL, 'database or disk is full'); END",
+    )
+    .execute(&mut *tx)
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+
+    platform.call_as(&reader, "GET", "/resources", &[], None).await.ok();
+}
