@@ -219,12 +219,22 @@ fn rows(request: &Request<'_>, change: &Change<'_>, now: i64) -> (ResourceRow, O
         revision: row.and_then(|row| row.revision.clone()),
         requested: requested.clone(),
         operation_id: operation.id.clone(),
-        // Who names a generation has seen the resource; who creates has yet to be told.
-        acknowledged: change.kind() != OperationKind::Create,
+        acknowledged: acknowledged(change),
         created_at: row.map_or(now, |row| row.created_at),
         updated_at: now,
     };
     (resource, operation)
+}
+
+fn acknowledged(change: &Change<'_>) -> bool {
+    match change.kind() {
+        // Who creates has yet to be told.
+        OperationKind::Create => false,
+        // Who deploys need not be who creates.
+        OperationKind::Deploy => change.row().is_some_and(|row| row.acknowledged),
+        // Who names a generation has seen the resource.
+        OperationKind::Update | OperationKind::Delete => true,
+    }
 }
 
 fn phase(change: &Change<'_>) -> ResourcePhase {

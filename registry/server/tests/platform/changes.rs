@@ -322,3 +322,21 @@ async fn a_handover_needs_rights_on_both_owners() {
     assert_eq!(platform.ended(accepted).await["state"], "succeeded");
     assert_eq!(platform.resource("checkout").await["owner"], "search");
 }
+
+#[tokio::test]
+async fn a_deployment_leaves_a_create_that_nobody_heard_of_to_its_creator() {
+    let platform = Platform::start().await;
+    let pipeline = || put(json!({"spec": {"image_source": "pipeline"}}));
+    platform.create("checkout", pipeline()).await.ok();
+    // Only the list shows that it ended: whoever waited for it would have been told.
+    while platform.call("GET", "/resources", None).await.ok()["resources"][0]["phase"] != "ready" {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let path = "/resources/service/staging/checkout/deployments";
+    let deploy = platform.call("POST", path, Some(json!({"image": "ghcr.io/acme/checkout:2"})));
+    platform.ended(deploy.await).await;
+
+    let again = platform.created("checkout", pipeline()).await;
+
+    assert_eq!(again["running_image"], "ghcr.io/acme/checkout:2");
+}
