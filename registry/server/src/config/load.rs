@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use registry_api::address::ModuleAddress;
 
 use super::{Config, Destination, GitOpsRepository, LogFormat, Namespace, Tls};
+use crate::model::environment::ARGOCD_FOLDER;
 
 /// A configuration that cannot be used; its display lists everything that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,6 +253,16 @@ impl Config {
         let mut problems = Vec::new();
         for (index, environment) in self.environments.iter().enumerate() {
             let key = |name: &str| format!("environment[{index}].{name}");
+            if environment.name.as_str() == ARGOCD_FOLDER {
+                problems.push(problem(
+                    key("name"),
+                    format!(
+                        "{:?} is the folder of the root Application",
+                        environment.name.as_str()
+                    ),
+                    "choose another name: the folder of an environment has its name",
+                ));
+            }
             let repository = environment.gitops_repository.as_str();
             if self.gitops_repository(repository).is_none() {
                 problems.push(problem(

@@ -101,6 +101,15 @@ fn an_environment_names_a_repository_that_is_there() {
 }
 
 #[test]
+fn no_environment_takes_the_folder_of_argo_cd() {
+    let error = parse(&ENVIRONMENT.replace("\"staging\"\ntier", "\"argocd\"\ntier"))
+        .unwrap_err()
+        .to_string();
+
+    assert!(error.contains("environment[0].name"), "{error}");
+}
+
+#[test]
 fn a_destination_is_named_one_way() {
     let both = ENVIRONMENT.replace("name = \"in-cluster\"", "name = \"a\", server = \"https://b\"");
     let neither = ENVIRONMENT.replace("name = \"in-cluster\", ", "");

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use registry_api::Name;
 use serde::{Deserialize, Serialize};
 
+/// Folder of a GitOps repository in which Argo CD finds its own objects; no environment's.
+pub const ARGOCD_FOLDER: &str = "argocd";
+
 /// How much depends on an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,10 +10,8 @@ use serde_json::{Value, json};
 use super::refusal::PlatformError;
 use crate::drivers::gitops::{Change, Committed, GitOps};
 use crate::golden_path::{hex_sha256, to_yaml};
+use crate::model::environment::ARGOCD_FOLDER;
 use crate::platform::{Place, Platform};
-
-/// Folder of everything that Argo CD itself reads.
-const FOLDER: &str = "argocd";
 
 /// What was done to one repository.
 #[derive(Debug)]
@@ -64,7 +62,7 @@ pub async fn bootstrap(
 }
 
 fn root_path() -> String {
-    format!("{FOLDER}/root.yaml")
+    format!("{ARGOCD_FOLDER}/root.yaml")
 }
 
 /// Every repository and branch, with the environments in it.
@@ -87,7 +85,7 @@ fn files(places: &[&Place]) -> BTreeMap<String, Vec<u8>> {
         .iter()
         .map(|((namespace, name), places)| {
             let text = to_yaml(&project(namespace, name, places));
-            (format!("{FOLDER}/projects/{namespace}-{name}.yaml"), text.into_bytes())
+            (format!("{ARGOCD_FOLDER}/projects/{namespace}-{name}.yaml"), text.into_bytes())
         })
         .collect();
     if let Some(first) = places.first() {
@@ -139,7 +137,7 @@ fn root(place: &Place) -> Value {
             "source": {
                 "repoURL": gitops.url,
                 "targetRevision": gitops.branch,
-                "path": FOLDER,
+                "path": ARGOCD_FOLDER,
                 "directory": { "recurse": true },
             },
             "syncPolicy": {
