@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use registry_api::address::ModuleAddress;
 
-use super::{Config, Destination, GitOpsRepository, LogFormat, Namespace, Tls};
+use super::{Config, Destination, Environment, GitOpsRepository, LogFormat, Namespace, Tls};
 use crate::model::environment::ARGOCD_FOLDER;
 
 /// A configuration that cannot be used; its display lists everything that is wrong.
@@ -179,6 +179,7 @@ impl Config {
             problems.extend(check_repository(index, repository));
         }
         problems.extend(self.check_environments());
+        problems.extend(self.check_shared_clusters());
         problems.extend(duplicates("namespace", self.namespaces.iter().map(|n| n.name.as_str())));
         problems.extend(duplicates("owner", self.owners.iter().map(|o| o.name.as_str())));
         problems
@@ -299,6 +300,44 @@ impl Config {
             }
         }
         problems
+    }
+
+    /// In one cluster, environments of one namespace overwrite each other's services of the same name, and those of
+    /// one domain fight over its hosts.
+    fn check_shared_clusters(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (index, environment) in self.environments.iter().enumerate() {
+            let key = |name: &str| format!("environment[{index}].{name}");
+            let neighbours = self.environments[..index]
+                .iter()
+                .filter(|other| self.cluster(other) == self.cluster(environment));
+            for other in neighbours {
+                if environment.destination.namespace == other.destination.namespace {
+                    problems.push(problem(
+                        key("destination"),
+                        format!("{:?} deploys to the same namespace", other.name.as_str()),
+                        "give each environment a namespace or a cluster of its own",
+                    ));
+                }
+                if environment.domain == other.domain {
+                    problems.push(problem(
+                        key("domain"),
+                        format!(
+                            "{:?} has the same domain in the same cluster",
+                            other.name.as_str()
+                        ),
+                        "give each environment a domain of its own, such as staging.example.com",
+                    ));
+                }
+            }
+        }
+        problems
+    }
+
+    /// What tells clusters apart. Every Argo CD calls its own cluster the same, so what it reads is part of it.
+    fn cluster<'a>(&'a self, environment: &'a Environment) -> impl PartialEq + 'a {
+        let Destination { name, server, .. } = &environment.destination;
+        (name, server, &environment.gitops_repository, environment.branch(self))
     }
 }
 

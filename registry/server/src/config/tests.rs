@@ -121,6 +121,25 @@ fn a_destination_is_named_one_way() {
 }
 
 #[test]
+fn environments_of_a_cluster_share_neither_a_namespace_nor_a_domain() {
+    let (_, section) = ENVIRONMENT.split_once("[[environment]]").unwrap();
+    let second = section.replacen("\"staging\"", "\"other\"", 1);
+    let with = |second: &str| parse(&format!("{ENVIRONMENT}[[environment]]{second}"));
+
+    let same_place = with(&second.replace("staging.example", "other.example"));
+    let same_domain = with(&second.replace("\"apps\"", "\"other\""));
+    let apart = second.replace("staging.example", "other.example").replace("\"apps\"", "\"other\"");
+
+    let said = same_place.unwrap_err().to_string();
+    assert!(said.contains("environment[1].destination: \"staging\""), "{said}");
+    let said = same_domain.unwrap_err().to_string();
+    assert!(said.contains("environment[1].domain: \"staging\""), "{said}");
+    assert!(with(&apart).is_ok());
+    assert!(with(&second.replace("in-cluster", "west")).is_ok());
+    assert!(with(&format!("{second}branch = \"west\"\n")).is_ok());
+}
+
+#[test]
 fn a_revision_moves_with_every_fact_and_with_nothing_else() {
     let revision = |text: &str| {
         let config = parse(text).unwrap();

@@ -37,6 +37,14 @@ pub(super) fn object(tree: &Tree) -> Result<(), Flaw> {
             "reference a secret instead",
         ));
     }
+    // What applies a list applies its items, which no rule and no policy has seen.
+    if tree.at(&["items"]).is_some() {
+        return Err((
+            "object_list",
+            format!("{kind} {name:?} holds other objects in items"),
+            "make each of them a document of its own",
+        ));
+    }
     if let Some(labels) = tree.at(&["metadata", "labels"]) {
         labels_are_valid(labels)?;
     }
@@ -169,6 +177,9 @@ mod tests {
         assert_eq!(rule(&with("/kind", "".into())), "object_identity");
         assert_eq!(rule(&with("/kind", "../x".into())), "object_identity");
         assert_eq!(rule(&with("/kind", "Secret".into())), "object_secret");
+        let mut list = with("/kind", "List".into());
+        list["items"] = serde_json::json!([{"kind": "Secret"}]);
+        assert_eq!(rule(&list), "object_list");
         for name in ["A", "-a", "a/../../b", "a\n", "a..b", ""] {
             assert!(
                 object(&Tree::from_json(&with("/metadata/name", name.into()))).is_err(),

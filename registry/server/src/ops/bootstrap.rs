@@ -85,7 +85,7 @@ fn files(places: &[&Place]) -> BTreeMap<String, Vec<u8>> {
         .iter()
         .map(|((namespace, name), places)| {
             let text = to_yaml(&project(namespace, name, places));
-            (format!("{ARGOCD_FOLDER}/projects/{namespace}-{name}.yaml"), text.into_bytes())
+            (format!("{ARGOCD_FOLDER}/projects/{namespace}.{name}.yaml"), text.into_bytes())
         })
         .collect();
     if let Some(first) = places.first() {
@@ -124,13 +124,21 @@ fn destination(place: &Place) -> Value {
     }
 }
 
+/// Argo CD may follow several branches of a repository. Branches may hold what names may not, so theirs is a digest.
+fn root_name(repository: &str, branch: &str) -> String {
+    format!("platform-{repository}-{}", &hex_sha256(branch.as_bytes())[..8])
+}
+
 /// The one Application that is handed to Argo CD by hand. It has no finalizer: removing it removes no service.
 fn root(place: &Place) -> Value {
     let (argocd, gitops) = (&place.facts.argocd, &place.facts.gitops);
     json!({
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
-        "metadata": { "name": format!("platform-{}", gitops.repository), "namespace": argocd.namespace },
+        "metadata": {
+            "name": root_name(&gitops.repository, &gitops.branch),
+            "namespace": argocd.namespace,
+        },
         "spec": {
             "project": "default",
             "destination": { "server": "https://kubernetes.default.svc", "namespace": argocd.namespace },

@@ -136,9 +136,9 @@ async fn repositories_are_prepared_for_argo_cd_once() {
     let files = git(&repository, &["ls-tree", "-r", "--name-only", "main"]);
     assert_eq!(
         files,
-        "argocd/projects/argocd-production.yaml\nargocd/projects/argocd-staging.yaml\nargocd/root.yaml\n"
+        "argocd/projects/argocd.production.yaml\nargocd/projects/argocd.staging.yaml\nargocd/root.yaml\n"
     );
-    let project = git(&repository, &["show", "main:argocd/projects/argocd-staging.yaml"]);
+    let project = git(&repository, &["show", "main:argocd/projects/argocd.staging.yaml"]);
     assert!(project.contains("clusterResourceWhitelist: []"), "{project}");
     assert_eq!(git(&repository, &["rev-list", "--count", "main"]), "1\n");
 }
