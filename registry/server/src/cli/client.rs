@@ -5,15 +5,24 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use registry_api::Problem;
-use registry_api::platform::Operation;
+use registry_api::platform::{IDEMPOTENCY_KEY_HEADER, Operation};
 use registry_api::tokens::ServerInfo;
 use reqwest::multipart::Form;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use super::Context;
 use crate::config::Secret;
+use crate::id;
+
+/// Longest that a request may take which carries no upload; a server holds a waiting one for 20 seconds.
+const REQUEST: Duration = Duration::from_secs(45);
+/// How long a server may be away before a command gives up.
+const PATIENCE: Duration = Duration::from_mins(1);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 
 /// Which server, and as whom.
 #[derive(Debug, Clone, Default, Args)]
@@ -77,6 +86,24 @@ impl Client {
         self.read(answer).await
     }
 
+    /// Posts once, however often it has to be sent: the server knows it again by its key.
+    pub(super) async fn post_once<T: DeserializeOwned>(
+        &self,
+        context: &Context<'_>,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let mut key = [0_u8; 16];
+        id::fill_random(&mut key);
+        let key = hex::encode(key);
+        patiently(context, async || {
+            let request = self.request(Method::POST, path).json(body);
+            let answer = self.send(request.header(IDEMPOTENCY_KEY_HEADER, &key)).await?;
+            self.read(answer).await
+        })
+        .await
+    }
+
     pub(super) async fn delete(&self, path: &str) -> anyhow::Result<()> {
         self.send(self.request(Method::DELETE, path)).await.map(drop)
     }
@@ -94,11 +121,16 @@ impl Client {
         path: &str,
         form: Form,
     ) -> anyhow::Result<T> {
-        let answer = self.send(self.request(Method::PUT, path).multipart(form)).await?;
+        let request = self.unhurried(Method::PUT, path).multipart(form);
+        let answer = self.send(request).await?;
         self.read(answer).await
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.unhurried(method, path).timeout(REQUEST)
+    }
+
+    fn unhurried(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.server));
         match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
@@ -120,15 +152,52 @@ impl Client {
         }
         let status = answer.status();
         let body = answer.bytes().await.unwrap_or_default();
-        Err(refusal(status, &body))
+        Err(refusal(status, &body).into())
     }
 }
 
+/// Does what may be done again until the server answers, or was away for too long.
+pub(super) async fn patiently<T>(
+    context: &Context<'_>,
+    attempt: impl AsyncFn() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let begun = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let error = match attempt().await {
+            Err(error) if is_passing(&error) && begun.elapsed() + pause < PATIENCE => error,
+            done => return done,
+        };
+        context.output.progress(format!("{error:#}; trying again in {} s", pause.as_secs()));
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Whether the server, or what stands before it, may be back soon.
+fn is_passing(error: &anyhow::Error) -> bool {
+    if let Some(refusal) = error.downcast_ref::<Refusal>() {
+        return matches!(
+            refusal.status,
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
+        );
+    }
+    let failure = error.chain().find_map(|cause| cause.downcast_ref::<reqwest::Error>());
+    failure.is_some_and(|e| e.is_connect() || e.is_timeout() || e.is_request() || e.is_body())
+}
+
 /// What a refusing server said, in full.
-fn refusal(status: StatusCode, body: &[u8]) -> anyhow::Error {
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct Refusal {
+    status: StatusCode,
+    text: String,
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> Refusal {
     let Ok(problem) = serde_json::from_slice::<Problem>(body) else {
         let text: String = String::from_utf8_lossy(body).chars().take(500).collect();
-        return anyhow!("the server answered {status}: {}", text.trim());
+        return Refusal { status, text: format!("the server answered {status}: {}", text.trim()) };
     };
     let mut text = problem.detail;
     for error in &problem.errors {
@@ -140,5 +209,6 @@ fn refusal(status: StatusCode, body: &[u8]) -> anyhow::Error {
         }
     }
     let request = problem.request_id.map(|id| format!(", request {id}")).unwrap_or_default();
-    anyhow!("{text}\n  ({}, HTTP {}{request})", problem.code, problem.status)
+    let text = format!("{text}\n  ({}, HTTP {}{request})", problem.code, problem.status);
+    Refusal { status, text }
 }

@@ -40,7 +40,7 @@ impl Deploy {
         let client = self.remote.client(context)?;
         let path = format!("{}/deployments", self.service.path());
         let request = DeployRequest { image: self.image };
-        let accepted: Operation = client.post(&path, &request).await?;
+        let accepted: Operation = client.post_once(context, &path, &request).await?;
         let operation =
             if self.no_wait { accepted } else { wait(&client, context, accepted).await? };
         let text = if operation.state == OperationState::Succeeded {

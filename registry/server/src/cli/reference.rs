@@ -3,13 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use registry_api::Name;
 use registry_api::platform::{Kind, Operation, OperationState};
 use serde::Serialize;
 
 use super::Context;
-use super::client::Client;
+use super::client::{Client, patiently};
 
 /// A service, as people write it.
 #[derive(Debug, Clone)]
@@ -62,7 +62,13 @@ pub(super) async fn wait(
             told = doing;
         }
         let path = format!("/api/v1/operations/{}?wait=20s", operation.id);
-        operation = client.get(&path).await?;
+        operation =
+            patiently(context, async || client.get(&path).await).await.with_context(|| {
+                format!(
+                    "operation {} goes on, but how it ends cannot be seen from here",
+                    operation.id
+                )
+            })?;
     }
     match &operation.error {
         Some(error) if operation.state == OperationState::Failed => bail!(

@@ -55,6 +55,21 @@ async fn a_pipeline_deploys_and_sees_the_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployment_is_made_once_however_often_the_server_is_lost() {
+    let (_folder, program) = with_service(json!({"spec": {"image_source": "pipeline"}})).await;
+    let url = program.behind_a_bad_proxy().await;
+
+    let image = "ghcr.io/acme/checkout:2";
+    let output = program.idp(&["deploy", "staging/checkout", "--image", image, "--server", &url]);
+
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(ok(&output), format!("staging/checkout runs {image}\n"));
+    assert!(told.contains("trying again in 1 s") && told.contains("503"), "{told}");
+    let (_, resource) = program.call("GET", SERVICE, "", None).await.unwrap();
+    assert_eq!(resource["generation"], 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn resources_are_listed_shown_and_abandoned() {
     let (folder, program) = with_service(json!({})).await;
 

@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::harness::{self, Platform};
 
@@ -95,6 +96,40 @@ impl Program {
             assert!(begun.elapsed() < PATIENCE, "it does not go on: {only:#}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// A proxy before this server that is as bad as they come: it loses the first answer, says for the second request
+    /// that there is nobody, and passes everything on from then on. Its URL.
+    pub(crate) async fn behind_a_bad_proxy(&self) -> String {
+        let server = self.url.trim_start_matches("http://").to_owned();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            for number in 0.. {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let mut upstream = tokio::net::TcpStream::connect(&server).await.unwrap();
+                match number {
+                    0 => {
+                        let ((mut answer, mut request), mut first) = (upstream.split(), [0]);
+                        tokio::select! {
+                            _ = tokio::io::copy(&mut client, &mut request) => {}
+                            answered = answer.peek(&mut first) => drop(answered.unwrap()),
+                        }
+                    }
+                    1 => {
+                        client.peek(&mut [0]).await.unwrap();
+                        let gone = b"HTTP/1.1 503 Gone for now\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                        client.write_all(gone).await.unwrap();
+                        // A connection with unread bytes would be reset before the answer is read.
+                        let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+                    }
+                    _ => drop(tokio::spawn(async move {
+                        let _ = tokio::io::copy_bidirectional(&mut client, &mut upstream).await;
+                    })),
+                }
+            }
+        });
+        url
     }
 
     /// One run of the command line, as the token's holder.
