@@ -27,7 +27,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// Which server, and as whom.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Remote {
-    /// Server to talk to, such as https://registry.example.com [default: IDP_SERVER]
+    /// Server to talk to, such as `https://registry.example.com` [default: IDP_SERVER]
     #[arg(long, value_name = "URL")]
     server: Option<String>,
     /// Token to present; better in IDP_TOKEN, where other users of the machine do not see it

@@ -35,7 +35,7 @@ enum Action {
     Render {
         /// Folder of the path.
         directory: PathBuf,
-        /// The request, in the form of tests/cases/<case>.yaml.
+        /// The request, in the form of tests/cases/NAME.yaml.
         #[arg(long)]
         input: PathBuf,
         /// Write the files here instead of printing them.
