@@ -88,7 +88,10 @@ fn pack_with(tar: &[u8], compression: Compression) -> Vec<u8> {
     let builder = GzBuilder::new().operating_system(255);
     let mut encoder = builder.write(Vec::new(), compression);
     encoder.write_all(tar).expect("memory");
-    encoder.finish().expect("memory")
+    let mut packed = encoder.finish().expect("memory");
+    // The header's hint about the level: the canonical form gives none.
+    packed[8] = 0;
+    packed
 }
 
 /// Changes the header at the start of `tar` and makes its checksum right again.
