@@ -162,6 +162,29 @@ async fn a_golden_path_that_could_not_render_is_refused() {
 }
 
 #[tokio::test]
+async fn a_golden_path_that_calls_itself_another_version_is_refused() {
+    let registry = Registry::start().await;
+    let manifest = include_str!("platform/path/golden-path.yaml").replace("VERSION", "1.0.0");
+    let files = [
+        ("main.tf", ""),
+        ("golden-path.yaml", manifest.as_str()),
+        ("templates/10-config.yaml", include_str!("platform/path/templates/10-config.yaml")),
+        ("templates/20-service.yaml", include_str!("platform/path/templates/20-service.yaml")),
+        (
+            "templates/80-application.yaml",
+            include_str!("platform/path/templates/80-application.yaml"),
+        ),
+        ("templates/90-catalog.yaml", include_str!("platform/path/templates/90-catalog.yaml")),
+    ];
+
+    let other = registry.publish(ADDRESS, "1.1.0", &files).await;
+    let own = registry.publish(ADDRESS, "1.0.0", &files).await;
+
+    other.assert_problem(422, "manifest_version");
+    own.assert(201);
+}
+
+#[tokio::test]
 async fn a_form_that_is_none_or_has_other_parts_is_refused() {
     let registry = Registry::start().await;
     let path = format!("/api/v1/modules/{ADDRESS}/1.0.0");

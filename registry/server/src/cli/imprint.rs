@@ -1,9 +1,10 @@
 //! What publishing writes into a module's files before they are signed: the registry's hostname and the version.
 //!
-//! In a repository a module is written for no registry in particular. Two rules make it a release of one:
+//! In a repository a module is written for no registry in particular. Three rules make it a release of one:
 //!
 //! - in `*.tf` and `*.md`, an address that starts with `"registry.example.com/` gets the server's hostname;
-//! - in `*.tf`, the text after `golden_path_version =` becomes the version.
+//! - in `*.tf`, the text after `golden_path_version =` becomes the version;
+//! - in the manifest of a golden path, so does the text after the topmost `version:`.
 //!
 //! Nothing else changes, and nothing changes in other files.
 
@@ -12,6 +13,8 @@ use std::collections::BTreeMap;
 use registry_trust::archive::File;
 use semver::Version;
 
+use crate::golden_path::MANIFEST;
+
 /// The hostname that stands for the registry in module sources.
 const PLACEHOLDER: &str = "registry.example.com";
 
@@ -19,32 +22,38 @@ const PLACEHOLDER: &str = "registry.example.com";
 pub(super) fn imprint(files: &mut BTreeMap<String, File>, hostname: &str, version: &Version) {
     for (path, file) in files {
         let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
-        if !matches!(extension, "tf" | "md") {
-            continue;
-        }
         let Ok(text) = std::str::from_utf8(&file.content) else { continue };
-        let mut text = text.replace(&format!("\"{PLACEHOLDER}/"), &format!("\"{hostname}/"));
-        if extension == "tf" {
-            text = with_version(&text, version);
-        }
+        let addressed = || text.replace(&format!("\"{PLACEHOLDER}/"), &format!("\"{hostname}/"));
+        let text = match extension {
+            "tf" => with_version(&addressed(), version, |line| {
+                line.trim_start()
+                    .strip_prefix("golden_path_version")?
+                    .trim_start()
+                    .strip_prefix('=')
+            }),
+            "md" => addressed(),
+            _ if path == MANIFEST => {
+                with_version(text, version, |line| line.strip_prefix("version:"))
+            }
+            _ => continue,
+        };
         file.content = text.into_bytes();
     }
 }
 
-/// `golden_path_version = "…"` on a line of its own gets the version.
-fn with_version(text: &str, version: &Version) -> String {
+/// Every line that `assigned` knows gets the version in place of the quoted text that follows.
+fn with_version(text: &str, version: &Version, assigned: impl Fn(&str) -> Option<&str>) -> String {
     text.split_inclusive('\n')
-        .map(|line| match split_assignment(line) {
+        .map(|line| match assigned(line).and_then(|value| split_quoted(line, value)) {
             Some((before, after)) => format!("{before}{version}{after}"),
             None => line.to_owned(),
         })
         .collect()
 }
 
-/// The line before and after the text that is assigned.
-fn split_assignment(line: &str) -> Option<(&str, &str)> {
-    let assigned = line.trim_start().strip_prefix("golden_path_version")?.trim_start();
-    let value = assigned.strip_prefix('=')?.trim_start().strip_prefix('"')?;
+/// The line before and after the quoted text that its end, `value`, begins with.
+fn split_quoted<'a>(line: &'a str, value: &'a str) -> Option<(&'a str, &'a str)> {
+    let value = value.trim_start().strip_prefix('"')?;
     let end = value.find('"').filter(|end| !value[..*end].contains(['$', '%', '\\']))?;
     Some((&line[..line.len() - value.len()], &value[end..]))
 }
@@ -79,6 +88,16 @@ mod tests {
         assert_eq!(imprinted("main.tf", elsewhere), elsewhere);
         let other = "source: \"registry.example.com/platform/idp\"\n";
         assert_eq!(imprinted("golden-path.yaml", other), other);
+    }
+
+    #[test]
+    fn a_manifest_says_the_version_that_is_published() {
+        let manifest = "format: 1\nversion: \"0.0.0\"\ninputs:\n  version: \"0.0.0\"\n";
+        assert_eq!(
+            imprinted("golden-path.yaml", manifest),
+            "format: 1\nversion: \"1.2.3\"\ninputs:\n  version: \"0.0.0\"\n"
+        );
+        assert_eq!(imprinted("other/golden-path.yaml", manifest), manifest);
     }
 
     #[test]

@@ -70,6 +70,16 @@ pub enum PublishError {
     /// A golden path that could not be rendered from.
     #[error("the golden path is refused")]
     GoldenPath(#[from] PathErrors),
+    /// A golden path that calls itself another version.
+    #[error(
+        "golden-path.yaml says version {manifest}, published is {version}: `idp publish` writes the version into it"
+    )]
+    ManifestVersion {
+        /// What the manifest says.
+        manifest: Version,
+        /// What is published.
+        version: Version,
+    },
     /// The number stands for other content.
     #[error(
         "{release} is published with other content (SHA-256 {sha256}); a published version never changes: raise the \
@@ -171,7 +181,14 @@ fn inspect(
         return Err(PublishError::Syntax(errors));
     }
     if archive.get(golden_path::MANIFEST).is_some() {
-        GoldenPath::parse(&archive.contents())?;
+        let path = GoldenPath::parse(&archive.contents())?;
+        let manifest = &path.manifest().version;
+        if manifest != verified.release.version() {
+            return Err(PublishError::ManifestVersion {
+                manifest: manifest.clone(),
+                version: verified.release.version().clone(),
+            });
+        }
     }
     Ok(verified)
 }

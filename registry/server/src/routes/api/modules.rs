@@ -107,6 +107,7 @@ impl From<PublishError> for ApiError {
                 Self::unprocessable("golden_path_invalid", format!("{detail}: {first}"))
                     .with_errors(errors.0.into_iter().map(path_error).collect())
             }
+            PublishError::ManifestVersion { .. } => Self::unprocessable("manifest_version", detail),
             PublishError::VersionTaken { .. } => Self::conflict("version_taken", detail),
             PublishError::VersionRevoked { .. } => Self::conflict("version_revoked", detail),
             PublishError::Blobs(error) => error.into(),
