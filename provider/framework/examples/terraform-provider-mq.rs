@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use provider_framework::context::Context;
 use provider_framework::data_source::{DataSource, Found, ReadDataSourceRequest};
+use provider_framework::ephemeral_resource::{
+    CloseRequest, EphemeralResource, OpenRequest, Opened, RenewRequest, Renewed,
+};
 use provider_framework::function::{Arguments, Function, FunctionError};
 use provider_framework::plugin::{Invocation, run};
 use provider_framework::provider::{ConfigureRequest, Configured, Provider};
@@ -20,7 +23,9 @@ use provider_framework::schema::{
     map, object, optional, optional_computed, required,
 };
 use provider_framework::value::{Attr, IntoValue as _, Refinements, Value, from_json};
-use provider_framework::{AttributePath, Diagnostics, Failed, Report as _, async_trait, model};
+use provider_framework::{
+    AttributePath, Diagnostics, Failed, Report as _, Timestamp, async_trait, model,
+};
 
 fn main() -> ExitCode {
     let invocation =
@@ -45,6 +50,10 @@ impl Provider for Mq {
 
     fn data_sources(&self) -> Vec<Arc<dyn DataSource>> {
         vec![Arc::new(TopicNames { store: self.store.clone() })]
+    }
+
+    fn ephemeral_resources(&self) -> Vec<Arc<dyn EphemeralResource>> {
+        vec![Arc::new(Access { store: self.store.clone() })]
     }
 
     fn functions(&self) -> Vec<Arc<dyn Function>> {
@@ -75,7 +84,12 @@ impl Store {
         self.directory.join(format!("{name}.json"))
     }
 
-    async fn save(&self, topic: &TopicModel, diagnostics: &mut Diagnostics) -> Result<(), Failed> {
+    async fn save(
+        &self,
+        topic: &TopicModel,
+        password: Option<&str>,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(), Failed> {
         let name = topic.name.known().map_or("", String::as_str);
         let labels: BTreeMap<&str, &str> = (topic.labels.known().into_iter().flatten())
             .filter_map(|(key, label)| Some((key.as_str(), label.known()?.as_str())))
@@ -91,10 +105,35 @@ impl Store {
                 "policy": retention.policy.known(),
             })),
             "secret": topic.secret.known(),
+            "password": password,
+            "password_version": topic.password_version.known(),
         });
         tokio::fs::write(self.file(name), json.to_string()).await.map_err(|error| {
             diagnostics.fail(format!("Topic {name} cannot be saved"), error.to_string())
         })
+    }
+
+    /// The password that a topic was given last.
+    async fn password(
+        &self,
+        name: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Option<String>, Failed> {
+        let json = self.load(name, diagnostics).await?.unwrap_or_default();
+        let topic: serde_json::Value = serde_json::from_slice(&json).unwrap_or_default();
+        Ok(topic["password"].as_str().map(str::to_owned))
+    }
+
+    /// Writes down what happens to an access; gives the number of the line.
+    async fn note(&self, what: &str, diagnostics: &mut Diagnostics) -> Result<usize, Failed> {
+        let file = self.directory.join("access.log");
+        let mut log = tokio::fs::read_to_string(&file).await.unwrap_or_default();
+        log.push_str(what);
+        log.push('\n');
+        tokio::fs::write(&file, &log)
+            .await
+            .map_err(|error| diagnostics.fail("Access cannot be noted", error.to_string()))?;
+        Ok(log.lines().count())
     }
 
     async fn load(
@@ -122,6 +161,8 @@ model! {
         retention: Attr<RetentionModel>,
         id: Attr<String>,
         secret: Attr<String>,
+        password: Attr<String>,
+        password_version: Attr<u32>,
     }
 }
 
@@ -180,6 +221,15 @@ impl Resource for Topic {
             .attribute("retention", optional(retention, "How long messages are kept."))
             .attribute("id", computed(AttributeType::String, "What it is called everywhere."))
             .attribute("secret", computed(AttributeType::String, "Grants access.").sensitive())
+            .attribute(
+                "password",
+                optional(AttributeType::String, "Grants access, and is never stored.").sensitive(),
+            )
+            .write_only("password")
+            .attribute(
+                "password_version",
+                optional(AttributeType::Number, "Changes whenever the password is to be set anew."),
+            )
     }
 
     async fn validate(
@@ -219,10 +269,12 @@ impl Resource for Topic {
 
     async fn create(&self, request: CreateRequest, outcome: &mut Applied) -> Result<(), Failed> {
         let store = self.store.require(&mut outcome.diagnostics)?;
+        let config: TopicModel = request.config.to_model(&mut outcome.diagnostics)?;
         let mut topic: TopicModel = request.planned.to_model(&mut outcome.diagnostics)?;
         topic.id = topic.name.clone().map(|name| format!("topic/{name}"));
         topic.secret = topic.name.clone().map(|name| format!("secret of {name}"));
-        store.save(&topic, &mut outcome.diagnostics).await?;
+        let password = config.password.known().map(String::as_str);
+        store.save(&topic, password, &mut outcome.diagnostics).await?;
         outcome.set(topic.clone());
         tracing::info!(topic.name = topic.name.known(), "made a topic");
         Self::wait_until_ready(&topic, &request.context, &mut outcome.diagnostics).await
@@ -231,7 +283,15 @@ impl Resource for Topic {
     async fn update(&self, request: UpdateRequest, outcome: &mut Applied) -> Result<(), Failed> {
         let store = self.store.require(&mut outcome.diagnostics)?;
         let topic: TopicModel = request.planned.to_model(&mut outcome.diagnostics)?;
-        store.save(&topic, &mut outcome.diagnostics).await?;
+        let version = |value: &Value| value.get("password_version").cloned();
+        let password = if version(&request.planned) == version(&request.prior) {
+            let name = topic.name.known().map_or("", String::as_str);
+            store.password(name, &mut outcome.diagnostics).await?
+        } else {
+            let config: TopicModel = request.config.to_model(&mut outcome.diagnostics)?;
+            config.password.into_known()
+        };
+        store.save(&topic, password.as_deref(), &mut outcome.diagnostics).await?;
         outcome.set(topic);
         Ok(())
     }
@@ -253,6 +313,7 @@ impl Resource for Topic {
         let name = request.state.get("name").and_then(Value::as_str).unwrap_or_default();
         match store.load(name, &mut outcome.diagnostics).await? {
             Some(json) => {
+                // The file holds the password too; the framework lets none of it into the state.
                 let topic = from_json(&json, &self.schema().ty()).map_err(|error| {
                     outcome.diagnostics.fail(format!("Topic {name} is damaged"), error.to_string())
                 })?;
@@ -304,6 +365,61 @@ async fn names(directory: &Path) -> std::io::Result<Vec<String>> {
         names.extend(name.strip_suffix(".json").map(str::to_owned));
     }
     Ok(names)
+}
+
+/// A token that works as long as it is open.
+struct Access {
+    store: Configured<Store>,
+}
+
+#[async_trait]
+impl EphemeralResource for Access {
+    fn type_name(&self) -> &'static str {
+        "mq_access"
+    }
+
+    fn schema(&self) -> ResourceSchema {
+        ResourceSchema::new(0, "Access to a topic for as long as it is needed.")
+            .attribute("topic", required(AttributeType::String, "Which topic."))
+            .attribute(
+                "renew_at",
+                optional(AttributeType::String, "When to renew it, if that is needed."),
+            )
+            .attribute("token", computed(AttributeType::String, "Grants access.").sensitive())
+    }
+
+    async fn open(&self, request: OpenRequest, opened: &mut Opened) -> Result<(), Failed> {
+        let store = self.store.require(&mut opened.diagnostics)?;
+        if let Some(text) = request.config.get("renew_at").and_then(Value::as_str) {
+            let time: Timestamp = text.parse().map_err(|error| {
+                let path = AttributePath::new("renew_at");
+                opened.diagnostics.fail_at(path, "Not a point in time", format!("{error}."))
+            })?;
+            opened.renew_at = Some(time);
+        }
+        let number = store.note("open", &mut opened.diagnostics).await?;
+        opened.private.write(&number);
+        let topic = request.config.get("topic").and_then(Value::as_str).unwrap_or_default();
+        opened.result.set_attribute("token", format!("access {number} to {topic}"));
+        Ok(())
+    }
+
+    async fn renew(&self, _: RenewRequest, renewed: &mut Renewed) -> Result<(), Failed> {
+        let store = self.store.require(&mut renewed.diagnostics)?;
+        store.note("renew", &mut renewed.diagnostics).await?;
+        Ok(())
+    }
+
+    async fn close(
+        &self,
+        request: CloseRequest,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(), Failed> {
+        let store = self.store.require(diagnostics)?;
+        let number: usize = request.private.read().unwrap_or_default();
+        store.note(&format!("close {number}"), diagnostics).await?;
+        Ok(())
+    }
 }
 
 struct TopicId;

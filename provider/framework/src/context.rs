@@ -13,6 +13,13 @@ pub struct Context {
     pub client: ClientCapabilities,
 }
 
+impl Context {
+    /// The context of a call that clears up: what came to an end by a stop must be cleared up too.
+    pub(crate) fn clearing_up(self) -> Self {
+        Self { cancellation: self.cancellation.without_past_stops(), ..self }
+    }
+}
+
 /// Features that a client announces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientCapabilities {
@@ -25,7 +32,10 @@ pub struct ClientCapabilities {
 /// Says when a call should stop: finish the step at hand, and return what is known.
 #[derive(Clone, Debug)]
 pub struct Cancellation {
-    cancelled: watch::Receiver<bool>,
+    /// How often calls were asked to stop.
+    stops: watch::Receiver<u64>,
+    /// How many of those do not concern this call.
+    ignored: u64,
 }
 
 impl Cancellation {
@@ -36,13 +46,13 @@ impl Cancellation {
 
     /// Whether the call should stop.
     pub fn is_cancelled(&self) -> bool {
-        *self.cancelled.borrow()
+        *self.stops.borrow() > self.ignored
     }
 
     /// Completes when the call should stop.
     pub async fn cancelled(&self) {
-        let mut cancelled = self.cancelled.clone();
-        if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+        let mut stops = self.stops.clone();
+        if stops.wait_for(|stops| *stops > self.ignored).await.is_err() {
             // Nobody is left who could cancel.
             std::future::pending::<()>().await;
         }
@@ -56,29 +66,34 @@ impl Cancellation {
             done = work => Some(done),
         }
     }
+
+    /// The same for work that clears up after a stop: only another one cancels it.
+    fn without_past_stops(&self) -> Self {
+        Self { stops: self.stops.clone(), ignored: *self.stops.borrow() }
+    }
 }
 
 /// The other end of [`Cancellation`].
 #[derive(Debug)]
 pub(crate) struct CancellationSource {
-    cancelled: watch::Sender<bool>,
+    stops: watch::Sender<u64>,
 }
 
 impl CancellationSource {
     pub(crate) fn new() -> Self {
-        Self { cancelled: watch::Sender::new(false) }
+        Self { stops: watch::Sender::new(0) }
     }
 
     pub(crate) fn token(&self) -> Cancellation {
-        Cancellation { cancelled: self.cancelled.subscribe() }
+        Cancellation { stops: self.stops.subscribe(), ignored: 0 }
     }
 
     pub(crate) fn cancel(&self) {
-        self.cancelled.send_replace(true);
+        self.stops.send_modify(|stops| *stops += 1);
     }
 }
 
-/// Bytes that Terraform stores beside a resource's state and never looks at.
+/// Bytes that Terraform keeps with a resource and never looks at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Private(pub Vec<u8>);
 
@@ -107,6 +122,20 @@ mod tests {
     async fn work_stops_when_cancelled_and_not_before() {
         let source = CancellationSource::new();
         let token = source.token();
+        assert_eq!(token.unless_cancelled(async { 7 }).await, Some(7));
+
+        source.cancel();
+
+        assert!(token.is_cancelled());
+        assert_eq!(token.unless_cancelled(std::future::pending::<u8>()).await, None);
+    }
+
+    #[tokio::test]
+    async fn clearing_up_is_cancelled_only_by_a_stop_that_is_still_to_come() {
+        let source = CancellationSource::new();
+        source.cancel();
+        let token = source.token().without_past_stops();
+        assert!(!token.is_cancelled());
         assert_eq!(token.unless_cancelled(async { 7 }).await, Some(7));
 
         source.cancel();

@@ -7,6 +7,8 @@
 //!   and upgrades of stored state;
 //! - [`DataSource`](data_source::DataSource) for what can be looked up, [`Function`](function::Function) for what can
 //!   be computed;
+//! - [`EphemeralResource`](ephemeral_resource::EphemeralResource) for what lasts no longer than a run and is stored
+//!   nowhere, such as credentials; [write-only attributes](schema::ResourceSchema::write_only) take them in;
 //! - a `main` that calls [`plugin::run`].
 //!
 //! What the engine does: the handshake, mutual TLS and the RPCs; encoding without loss ([`value`]); a default plan; and
@@ -146,6 +148,7 @@
 pub mod context;
 pub mod data_source;
 pub mod diagnostics;
+pub mod ephemeral_resource;
 pub mod function;
 mod grpc;
 mod logging;
@@ -160,6 +163,7 @@ pub mod testing;
 pub mod value;
 
 pub use async_trait::async_trait;
+pub use jiff::Timestamp;
 
 pub use crate::diagnostics::{Diagnostic, Diagnostics, Failed, Report};
 pub use crate::grpc::msgpack;

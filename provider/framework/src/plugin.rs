@@ -24,7 +24,8 @@ use crate::grpc::{Controller, Service};
 use crate::provider::Provider;
 use crate::server::Server;
 
-/// How long running calls may take to return what they know; the host kills the process after two seconds.
+/// How long running calls may take to return what they know, and what is open to be closed; the host kills the process
+/// after two seconds.
 const GRACE: Duration = Duration::from_millis(1500);
 
 /// How often to look whether the host is still there.
@@ -157,7 +158,14 @@ async fn serve(
         () = wait_until_done(requested, interrupt, terminate, parent, is_debug) => {
             server.stop();
             let _ = leave.send(());
-            if let Ok(result) = tokio::time::timeout(GRACE, serving).await {
+            let ending = async {
+                // Not after the running calls: they may take all the time there is.
+                let (result, ()) = tokio::join!(serving, server.close_what_is_open());
+                // What these calls opened meanwhile.
+                server.close_what_is_open().await;
+                result
+            };
+            if let Ok(result) = tokio::time::timeout(GRACE, ending).await {
                 result?;
             }
         }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::context::Context;
 use crate::data_source::DataSource;
 use crate::diagnostics::{Diagnostics, Failed, Report as _};
+use crate::ephemeral_resource::EphemeralResource;
 use crate::function::Function;
 use crate::resource::Resource;
 use crate::schema::ResourceSchema;
@@ -28,6 +29,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// The data sources.
     fn data_sources(&self) -> Vec<Arc<dyn DataSource>> {
+        Vec::new()
+    }
+
+    /// The types of ephemeral resources.
+    fn ephemeral_resources(&self) -> Vec<Arc<dyn EphemeralResource>> {
         Vec::new()
     }
 

@@ -191,7 +191,7 @@ pub struct PlanDestroy {
 /// Something to make.
 #[derive(Clone, Debug)]
 pub struct CreateRequest {
-    /// The configuration. Nothing in it is unknown.
+    /// The configuration. Nothing in it is unknown. What is write-only is here and nowhere else.
     pub config: Value,
     /// What was planned.
     pub planned: Value,
@@ -204,7 +204,7 @@ pub struct CreateRequest {
 /// Something to change.
 #[derive(Clone, Debug)]
 pub struct UpdateRequest {
-    /// The configuration. Nothing in it is unknown.
+    /// The configuration. Nothing in it is unknown. What is write-only is here and nowhere else.
     pub config: Value,
     /// The state as read last.
     pub prior: Value,

@@ -6,13 +6,14 @@
 
 mod compatible;
 mod conform;
+mod place;
 mod plan_valid;
+mod write_only;
 
 pub use compatible::object_compatible;
-pub use conform::{
-    conform, empty_object, forget_unknowns, mend_path, path_exists, strip_write_only,
-};
-pub use plan_valid::plan_valid;
+pub use conform::{conform, empty_object, forget_unknowns, mend_path, path_exists};
+pub use plan_valid::{ephemeral_valid, plan_valid};
+pub use write_only::{strip_write_only, write_only_paths};
 
 use std::fmt;
 

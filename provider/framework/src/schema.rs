@@ -1,4 +1,4 @@
-//! What a resource, data source, function or the provider itself accepts and returns.
+//! What a resource, data source, ephemeral resource, function or the provider itself accepts and returns.
 //!
 //! The vocabulary ([`Block`], [`Attribute`], [`Type`], …) is `tf-provider`'s. It has no place for write-only flags,
 //! deprecation texts and identity, so [`ResourceSchema`] holds those beside it.
@@ -10,14 +10,14 @@ mod types;
 use std::collections::BTreeMap;
 
 pub use implied::{attribute_type, implied_type};
-pub use lint::{lint_function, lint_identity, lint_schema};
+pub use lint::{lint_function, lint_identity, lint_schema, lint_unstored_schema};
 pub use tf_provider::schema::{
     Attribute, AttributeConstraint, AttributeType, Block, Description, FunctionSchema, NestedBlock,
     Parameter, Schema, StringKind, Type,
 };
 pub use types::{InvalidType, type_from_json, type_to_json};
 
-/// The schema of a resource, a data source or the provider.
+/// The schema of a resource, a data source, an ephemeral resource or the provider.
 ///
 /// ```
 /// use provider_framework::schema::{AttributeExt as _, AttributeType, ResourceSchema, computed, required};
@@ -88,7 +88,11 @@ impl ResourceSchema {
         self
     }
 
-    /// Marks an attribute, by its dotted name, as never stored.
+    /// Marks an attribute of a managed resource, by its dotted name, as never stored.
+    ///
+    /// Its value stands in the configuration that requests of validate, plan, create and update carry, and nowhere else:
+    /// the engine puts null in its place in whatever a resource plans or returns. As core sees no change where only such
+    /// a value changes, resources have another attribute beside it whose change says so: `password_version`.
     #[must_use]
     pub fn write_only(mut self, name: &str) -> Self {
         self.extras.entry(name.to_owned()).or_default().write_only = true;
@@ -113,6 +117,11 @@ impl ResourceSchema {
     /// The type that values of this schema have.
     pub fn ty(&self) -> Type {
         implied_type(&self.schema.block)
+    }
+
+    /// Whether any attribute is never stored.
+    pub fn has_write_only(&self) -> bool {
+        self.extras.values().any(|extra| extra.write_only)
     }
 
     /// Whether an attribute, by its dotted name, is never stored.

@@ -7,6 +7,7 @@ mod call;
 mod configure;
 mod data_source;
 mod default_plan;
+mod ephemeral;
 mod guard;
 mod import;
 mod move_state;
@@ -20,16 +21,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub(crate) use apply::ApplyInput;
+use ephemeral::OpenResource;
 pub(crate) use plan::PlanInput;
 
 use crate::context::{CancellationSource, ClientCapabilities, Context, Private};
 use crate::data_source::DataSource;
 use crate::diagnostics::{Diagnostics, Report as _};
+use crate::ephemeral_resource::EphemeralResource;
 use crate::function::Function;
 use crate::path::show;
 use crate::provider::Provider;
 use crate::resource::Resource;
-use crate::rules::{Problem, mend_path};
+use crate::rules::{Problem, mend_path, strip_write_only};
 use crate::schema::{FunctionSchema, ResourceSchema, Type};
 use crate::value::Value;
 
@@ -39,7 +42,10 @@ pub(crate) struct Server {
     provider_schema: OnceLock<Result<Compiled, Unusable>>,
     resources: BTreeMap<String, Entry<dyn Resource>>,
     data_sources: BTreeMap<String, Entry<dyn DataSource>>,
+    ephemeral_resources: BTreeMap<String, Entry<dyn EphemeralResource>>,
     functions: BTreeMap<String, FunctionEntry>,
+    /// What was opened and not closed yet.
+    open_resources: Mutex<Vec<OpenResource>>,
     /// Names that two things of one kind claim.
     repeated_names: Vec<String>,
     session: Mutex<Session>,
@@ -52,8 +58,10 @@ struct Session {
     client: ClientCapabilities,
 }
 
+/// One thing of a kind that has a schema.
 struct Entry<T: ?Sized> {
     offered: Arc<T>,
+    schema_of: fn(&T) -> ResourceSchema,
     schema: OnceLock<Result<Compiled, Unusable>>,
 }
 
@@ -86,6 +94,14 @@ pub(crate) struct Sourced<'a> {
     context: Context,
 }
 
+/// A type of ephemeral resource, ready for one call.
+pub(crate) struct Ephemeral<'a> {
+    resource: &'a dyn EphemeralResource,
+    pub(crate) compiled: &'a Compiled,
+    context: Context,
+    open_resources: &'a Mutex<Vec<OpenResource>>,
+}
+
 /// An object to store, and what there is to say about it.
 #[derive(Debug)]
 pub(crate) struct StateOutput {
@@ -97,20 +113,27 @@ pub(crate) struct StateOutput {
 impl Server {
     pub(crate) fn new(provider: Arc<dyn Provider>) -> Self {
         let mut repeated_names = Vec::new();
-        let mut resources = BTreeMap::new();
-        for offered in provider.resources() {
-            let name = offered.type_name().to_owned();
-            if resources.insert(name.clone(), Entry::new(offered)).is_some() {
-                repeated_names.push(format!("two resources are named `{name}`"));
-            }
-        }
-        let mut data_sources = BTreeMap::new();
-        for offered in provider.data_sources() {
-            let name = offered.type_name().to_owned();
-            if data_sources.insert(name.clone(), Entry::new(offered)).is_some() {
-                repeated_names.push(format!("two data sources are named `{name}`"));
-            }
-        }
+        let resources = entries(
+            "resources",
+            provider.resources(),
+            |resource| resource.type_name(),
+            Resource::schema,
+            &mut repeated_names,
+        );
+        let data_sources = entries(
+            "data sources",
+            provider.data_sources(),
+            |source| source.type_name(),
+            DataSource::schema,
+            &mut repeated_names,
+        );
+        let ephemeral_resources = entries(
+            "ephemeral resources",
+            provider.ephemeral_resources(),
+            |resource| resource.type_name(),
+            EphemeralResource::schema,
+            &mut repeated_names,
+        );
         let mut functions = BTreeMap::new();
         for function in provider.functions() {
             let name = function.name().to_owned();
@@ -129,7 +152,9 @@ impl Server {
             provider_schema,
             resources,
             data_sources,
+            ephemeral_resources,
             functions,
+            open_resources: Mutex::default(),
             repeated_names,
             session,
         }
@@ -149,13 +174,8 @@ impl Server {
         type_name: &str,
         client: Option<ClientCapabilities>,
     ) -> Result<Managed<'_>, Diagnostics> {
-        let entry = self
-            .resources
-            .get(type_name)
-            .ok_or_else(|| unknown_name("resource type", type_name))?;
-        let compiled =
-            entry.compiled(|| entry.offered.schema(), type_name).map_err(Unusable::report)?;
-        Ok(Managed { resource: &*entry.offered, compiled, context: self.context(client) })
+        let (resource, compiled) = find(&self.resources, "resource type", type_name)?;
+        Ok(Managed { resource, compiled, context: self.context(client) })
     }
 
     /// Finds a data source.
@@ -164,13 +184,20 @@ impl Server {
         type_name: &str,
         client: Option<ClientCapabilities>,
     ) -> Result<Sourced<'_>, Diagnostics> {
-        let entry = self
-            .data_sources
-            .get(type_name)
-            .ok_or_else(|| unknown_name("data source", type_name))?;
-        let compiled =
-            entry.compiled(|| entry.offered.schema(), type_name).map_err(Unusable::report)?;
-        Ok(Sourced { source: &*entry.offered, compiled, context: self.context(client) })
+        let (source, compiled) = find(&self.data_sources, "data source", type_name)?;
+        Ok(Sourced { source, compiled, context: self.context(client) })
+    }
+
+    /// Finds a type of ephemeral resource.
+    pub(crate) fn ephemeral_resource(
+        &self,
+        type_name: &str,
+        client: Option<ClientCapabilities>,
+    ) -> Result<Ephemeral<'_>, Diagnostics> {
+        let (resource, compiled) =
+            find(&self.ephemeral_resources, "ephemeral resource type", type_name)?;
+        let (context, open_resources) = (self.context(client), &self.open_resources);
+        Ok(Ephemeral { resource, compiled, context, open_resources })
     }
 
     fn context(&self, client: Option<ClientCapabilities>) -> Context {
@@ -192,16 +219,46 @@ impl Server {
 }
 
 impl<T: ?Sized> Entry<T> {
-    fn new(offered: Arc<T>) -> Self {
-        Self { offered, schema: OnceLock::new() }
+    fn compiled(&self, name: &str) -> Result<&Compiled, &Unusable> {
+        self.schema.get_or_init(|| Compiled::new(name, || (self.schema_of)(&self.offered))).as_ref()
     }
+}
 
-    fn compiled(
-        &self,
-        schema: impl FnOnce() -> ResourceSchema,
-        name: &str,
-    ) -> Result<&Compiled, &Unusable> {
-        self.schema.get_or_init(|| Compiled::new(name, schema)).as_ref()
+/// What the provider offers of a kind, by name.
+fn entries<T: ?Sized>(
+    kind: &str,
+    offered: Vec<Arc<T>>,
+    name_of: impl Fn(&T) -> &str,
+    schema_of: fn(&T) -> ResourceSchema,
+    repeated_names: &mut Vec<String>,
+) -> BTreeMap<String, Entry<T>> {
+    let mut entries = BTreeMap::new();
+    for offered in offered {
+        let name = name_of(&offered).to_owned();
+        let entry = Entry { offered, schema_of, schema: OnceLock::new() };
+        if entries.insert(name.clone(), entry).is_some() {
+            repeated_names.push(format!("two {kind} are named `{name}`"));
+        }
+    }
+    entries
+}
+
+/// Finds one thing of a kind, and its schema.
+fn find<'a, T: ?Sized>(
+    entries: &'a BTreeMap<String, Entry<T>>,
+    kind: &str,
+    type_name: &str,
+) -> Result<(&'a T, &'a Compiled), Diagnostics> {
+    let entry = entries.get(type_name).ok_or_else(|| unknown_name(kind, type_name))?;
+    let compiled = entry.compiled(type_name).map_err(Unusable::report)?;
+    Ok((&*entry.offered, compiled))
+}
+
+impl Managed<'_> {
+    /// What core gets: nothing that it must not store, and paths that it can follow.
+    fn output(&self, state: Value, private: Private, mut diagnostics: Diagnostics) -> StateOutput {
+        self.compiled.mend_paths(&mut diagnostics);
+        StateOutput { state: strip_write_only(&self.compiled.schema, state), private, diagnostics }
     }
 }
 

@@ -38,10 +38,12 @@
 //! # }
 //! ```
 
+mod ephemeral;
 mod proposed;
 
 use std::sync::Arc;
 
+use crate::context::ClientCapabilities;
 use crate::diagnostics::Diagnostics;
 use crate::function::FunctionError;
 use crate::grpc::in_process::{Answer, Change, InProcess};
@@ -52,6 +54,7 @@ use crate::rules::{self, path_exists};
 use crate::schema::{FunctionSchema, ResourceSchema, Type};
 use crate::value::{IntoValue, Value};
 
+pub use ephemeral::{Held, TestEphemeralResource};
 pub use proposed::proposed_new;
 
 /// An object for a configuration; attributes that are left out are null.
@@ -134,6 +137,13 @@ impl TestProvider {
         Self { rpc: InProcess::new(Arc::clone(&provider)), provider }
     }
 
+    /// Has it asked by a client of other capabilities. Without this, it is one like Terraform 1.11.
+    #[must_use]
+    pub fn with_client(mut self, client: ClientCapabilities) -> Self {
+        self.rpc.client = client;
+        self
+    }
+
     /// What is wrong with the provider's schemas; nothing if they are sound.
     pub async fn check_schemas(&self) -> Diagnostics {
         self.rpc.get_provider_schema().await.unwrap_or_else(|error| panic!("{error}"))
@@ -156,6 +166,11 @@ impl TestProvider {
         assert!(error.is_empty(), "{error}");
     }
 
+    /// Ends the process, as core does at the end of a run, however that went.
+    pub async fn shut_down(&self) {
+        self.rpc.shut_down().await;
+    }
+
     /// A resource type. Panics if there is none of the name.
     pub fn resource(&self, type_name: &str) -> TestResource<'_> {
         let resources = self.provider.resources();
@@ -171,6 +186,14 @@ impl TestProvider {
         let found = sources.iter().find(|source| source.type_name() == type_name);
         let ty = found.unwrap_or_else(|| panic!("no data source {type_name}")).schema().ty();
         TestDataSource { rpc: &self.rpc, type_name: type_name.to_owned(), ty }
+    }
+
+    /// A type of ephemeral resource. Panics if there is none of the name.
+    pub fn ephemeral_resource(&self, type_name: &str) -> TestEphemeralResource<'_> {
+        let resources = self.provider.ephemeral_resources();
+        let found = resources.iter().find(|resource| resource.type_name() == type_name);
+        let schema = found.unwrap_or_else(|| panic!("no ephemeral resource {type_name}")).schema();
+        TestEphemeralResource::new(&self.rpc, type_name, schema)
     }
 
     /// Calls a function, twice: core refuses functions that change their mind.
@@ -248,6 +271,12 @@ fn assert_none(problems: &[rules::Problem], what: &str) {
     assert!(shown.is_empty(), "core would refuse {what}:\n{}", shown.join("\n"));
 }
 
+/// Fails the test with every value that core must not get back.
+fn assert_not_stored(schema: &ResourceSchema, value: &Value) {
+    let shown: Vec<String> = rules::write_only_paths(schema, value).iter().map(show).collect();
+    assert!(shown.is_empty(), "core would refuse what is write-only: {}", shown.join(", "));
+}
+
 fn assert_paths(ty: &Type, diagnostics: &Diagnostics) {
     for report in diagnostics.errors.iter().chain(&diagnostics.warnings) {
         let path = &report.attribute;
@@ -318,6 +347,7 @@ impl TestResource<'_> {
         answer: Answer,
     ) -> Planned {
         assert_paths(&self.ty, &answer.diagnostics);
+        assert_not_stored(&self.schema, &planned);
         for path in &answer.requires_replace {
             assert!(
                 path_exists(&self.ty, path),
@@ -443,6 +473,7 @@ impl TestResource<'_> {
 
     fn stored(&self, answer: Answer) -> Stored {
         let state = decode(&answer.state, &self.ty);
+        assert_not_stored(&self.schema, &state);
         let unknown = state.first_unknown().map(|path| show(&path));
         assert!(unknown.is_none(), "core would refuse the result: {unknown:?} is unknown");
         Stored { state, private: answer.private, diagnostics: answer.diagnostics }

@@ -2,6 +2,7 @@
 
 use super::msgpack;
 use super::tfplugin6 as wire;
+use crate::Timestamp;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::function::FunctionError;
 use crate::path::{AttributePath, AttributePathStep};
@@ -53,4 +54,14 @@ pub(super) fn function_error(error: FunctionError) -> wire::FunctionError {
         text: error.text,
         function_argument: error.argument.and_then(|position| i64::try_from(position).ok()),
     }
+}
+
+/// Encodes a point in time.
+pub(super) fn timestamp(time: Timestamp) -> prost_types::Timestamp {
+    // The protocol counts fractions forward, also before 1970.
+    let (second, nanosecond) = (time.as_second(), time.subsec_nanosecond());
+    if nanosecond < 0 {
+        return prost_types::Timestamp { seconds: second - 1, nanos: nanosecond + 1_000_000_000 };
+    }
+    prost_types::Timestamp { seconds: second, nanos: nanosecond }
 }

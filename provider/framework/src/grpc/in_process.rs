@@ -10,6 +10,8 @@ use tonic::Request;
 use super::Service;
 use super::tfplugin6 as wire;
 use super::tfplugin6::provider_server::Provider as _;
+use crate::Timestamp;
+use crate::context::ClientCapabilities;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::function::FunctionError;
 use crate::path::{AttributePath, AttributePathStep};
@@ -18,7 +20,20 @@ use crate::server::Server;
 
 /// Asks a provider in this process.
 pub(crate) struct InProcess {
+    server: Arc<Server>,
     service: Service,
+    /// What the client announces in every call that has room for it.
+    pub(crate) client: ClientCapabilities,
+}
+
+/// What became of an ephemeral resource: opened or renewed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EphemeralAnswer {
+    /// Empty after a renewal.
+    pub(crate) result: Vec<u8>,
+    pub(crate) renew_at: Option<Timestamp>,
+    pub(crate) private: Vec<u8>,
+    pub(crate) diagnostics: Diagnostics,
 }
 
 /// An encoded object with what goes with it.
@@ -65,6 +80,10 @@ fn reports(wire: Vec<wire::Diagnostic>) -> Diagnostics {
     diagnostics
 }
 
+fn timestamp(wire: prost_types::Timestamp) -> Option<Timestamp> {
+    Timestamp::new(wire.seconds, wire.nanos).ok()
+}
+
 /// In this process, an RPC fails only if it is not implemented.
 fn answered<T>(answer: Result<tonic::Response<T>, tonic::Status>) -> Result<T, String> {
     answer
@@ -84,7 +103,17 @@ pub(crate) struct Change<'a> {
 
 impl InProcess {
     pub(crate) fn new(provider: Arc<dyn Provider>) -> Self {
-        Self { service: Service::new(Arc::new(Server::new(provider))) }
+        let client =
+            ClientCapabilities { deferral_allowed: false, write_only_attributes_allowed: true };
+        let server = Arc::new(Server::new(provider));
+        Self { service: Service::new(Arc::clone(&server)), server, client }
+    }
+
+    fn capabilities(&self) -> wire::ClientCapabilities {
+        wire::ClientCapabilities {
+            deferral_allowed: self.client.deferral_allowed,
+            write_only_attributes_allowed: self.client.write_only_attributes_allowed,
+        }
     }
 
     pub(crate) async fn get_provider_schema(&self) -> Result<Diagnostics, String> {
@@ -107,7 +136,7 @@ impl InProcess {
         let request = wire::configure_provider::Request {
             config: Some(dynamic(config)),
             terraform_version: terraform_version.to_owned(),
-            client_capabilities: None,
+            client_capabilities: Some(self.capabilities()),
         };
         let answer = answered(self.service.configure_provider(Request::new(request)).await)?;
         Ok(reports(answer.diagnostics))
@@ -120,6 +149,12 @@ impl InProcess {
         Ok(answer.error)
     }
 
+    /// What the process does at its end.
+    pub(crate) async fn shut_down(&self) {
+        self.server.stop();
+        self.server.close_what_is_open().await;
+    }
+
     pub(crate) async fn validate_resource(
         &self,
         type_name: &str,
@@ -128,7 +163,7 @@ impl InProcess {
         let request = wire::validate_resource_config::Request {
             type_name: type_name.to_owned(),
             config: Some(dynamic(config)),
-            client_capabilities: None,
+            client_capabilities: Some(self.capabilities()),
         };
         let answer = answered(self.service.validate_resource_config(Request::new(request)).await)?;
         Ok(reports(answer.diagnostics))
@@ -141,6 +176,7 @@ impl InProcess {
             proposed_new_state: Some(dynamic(change.next)),
             config: Some(dynamic(change.config)),
             prior_private: Bytes::copy_from_slice(change.private),
+            client_capabilities: Some(self.capabilities()),
             ..Default::default()
         };
         let answer = answered(self.service.plan_resource_change(Request::new(request)).await)?;
@@ -184,6 +220,7 @@ impl InProcess {
             type_name: type_name.to_owned(),
             current_state: Some(dynamic(state)),
             private: Bytes::copy_from_slice(private),
+            client_capabilities: Some(self.capabilities()),
             ..Default::default()
         };
         let answer = answered(self.service.read_resource(Request::new(request)).await)?;
@@ -204,6 +241,7 @@ impl InProcess {
         let request = wire::import_resource_state::Request {
             type_name: type_name.to_owned(),
             id: id.to_owned(),
+            client_capabilities: Some(self.capabilities()),
             ..Default::default()
         };
         let answer = answered(self.service.import_resource_state(Request::new(request)).await)?;
@@ -272,6 +310,7 @@ impl InProcess {
         let request = wire::read_data_source::Request {
             type_name: type_name.to_owned(),
             config: Some(dynamic(config)),
+            client_capabilities: Some(self.capabilities()),
             ..Default::default()
         };
         let answer = answered(self.service.read_data_source(Request::new(request)).await)?;
@@ -280,6 +319,70 @@ impl InProcess {
             diagnostics: reports(answer.diagnostics),
             ..Answer::default()
         })
+    }
+
+    pub(crate) async fn validate_ephemeral(
+        &self,
+        type_name: &str,
+        config: &[u8],
+    ) -> Result<Diagnostics, String> {
+        let request = wire::validate_ephemeral_resource_config::Request {
+            type_name: type_name.to_owned(),
+            config: Some(dynamic(config)),
+        };
+        let answer =
+            answered(self.service.validate_ephemeral_resource_config(Request::new(request)).await)?;
+        Ok(reports(answer.diagnostics))
+    }
+
+    pub(crate) async fn open(
+        &self,
+        type_name: &str,
+        config: &[u8],
+    ) -> Result<EphemeralAnswer, String> {
+        let request = wire::open_ephemeral_resource::Request {
+            type_name: type_name.to_owned(),
+            config: Some(dynamic(config)),
+            client_capabilities: Some(self.capabilities()),
+        };
+        let answer = answered(self.service.open_ephemeral_resource(Request::new(request)).await)?;
+        Ok(EphemeralAnswer {
+            result: bytes(answer.result),
+            renew_at: answer.renew_at.and_then(timestamp),
+            private: answer.private.unwrap_or_default().to_vec(),
+            diagnostics: reports(answer.diagnostics),
+        })
+    }
+
+    pub(crate) async fn renew(
+        &self,
+        type_name: &str,
+        private: &[u8],
+    ) -> Result<EphemeralAnswer, String> {
+        let request = wire::renew_ephemeral_resource::Request {
+            type_name: type_name.to_owned(),
+            private: Some(Bytes::copy_from_slice(private)),
+        };
+        let answer = answered(self.service.renew_ephemeral_resource(Request::new(request)).await)?;
+        Ok(EphemeralAnswer {
+            result: Vec::new(),
+            renew_at: answer.renew_at.and_then(timestamp),
+            private: answer.private.unwrap_or_default().to_vec(),
+            diagnostics: reports(answer.diagnostics),
+        })
+    }
+
+    pub(crate) async fn close(
+        &self,
+        type_name: &str,
+        private: &[u8],
+    ) -> Result<Diagnostics, String> {
+        let request = wire::close_ephemeral_resource::Request {
+            type_name: type_name.to_owned(),
+            private: Some(Bytes::copy_from_slice(private)),
+        };
+        let answer = answered(self.service.close_ephemeral_resource(Request::new(request)).await)?;
+        Ok(reports(answer.diagnostics))
     }
 
     pub(crate) async fn call(

@@ -1,5 +1,7 @@
 //! The RPCs.
 
+mod ephemeral;
+
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
@@ -234,6 +236,9 @@ impl Service {
             provider: Some(encode_schema::schema(schemas.provider)),
             resource_schemas: schemas.resources.into_iter().map(named).collect(),
             data_source_schemas: schemas.data_sources.into_iter().map(named).collect(),
+            ephemeral_resource_schemas: (schemas.ephemeral_resources.into_iter())
+                .map(named)
+                .collect(),
             functions: (schemas.functions.into_iter())
                 .map(|(name, schema)| (name.to_owned(), encode_schema::function(schema)))
                 .collect(),
@@ -271,7 +276,9 @@ impl Provider for Service {
         &self,
         _: Request<wire::get_metadata::Request>,
     ) -> Answer<wire::get_metadata::Response> {
-        use wire::get_metadata::{DataSourceMetadata, FunctionMetadata, ResourceMetadata};
+        use wire::get_metadata::{
+            DataSourceMetadata, EphemeralMetadata, FunctionMetadata, ResourceMetadata,
+        };
         let server = &self.server;
         Ok(Response::new(wire::get_metadata::Response {
             server_capabilities: Some(capabilities()),
@@ -283,11 +290,15 @@ impl Provider for Service {
                 .data_source_names()
                 .map(|name| DataSourceMetadata { type_name: name.to_owned() })
                 .collect(),
+            ephemeral_resources: server
+                .ephemeral_resource_names()
+                .map(|name| EphemeralMetadata { type_name: name.to_owned() })
+                .collect(),
             functions: server
                 .function_names()
                 .map(|name| FunctionMetadata { name: name.to_owned() })
                 .collect(),
-            ..Default::default()
+            diagnostics: Vec::new(),
         }))
     }
 
@@ -423,41 +434,36 @@ impl Provider for Service {
         &self,
         _: Request<wire::upgrade_resource_identity::Request>,
     ) -> Answer<wire::upgrade_resource_identity::Response> {
-        Err(unimplemented("identities have no earlier versions"))
+        Err(Status::unimplemented("identities have no earlier versions"))
     }
 
     async fn validate_ephemeral_resource_config(
         &self,
-        _: Request<wire::validate_ephemeral_resource_config::Request>,
+        request: Request<wire::validate_ephemeral_resource_config::Request>,
     ) -> Answer<wire::validate_ephemeral_resource_config::Response> {
-        Err(unimplemented(NO_EPHEMERAL))
+        let diagnostics = reports(self.validate_ephemeral(request.into_inner()).await);
+        Ok(Response::new(wire::validate_ephemeral_resource_config::Response { diagnostics }))
     }
 
     async fn open_ephemeral_resource(
         &self,
-        _: Request<wire::open_ephemeral_resource::Request>,
+        request: Request<wire::open_ephemeral_resource::Request>,
     ) -> Answer<wire::open_ephemeral_resource::Response> {
-        Err(unimplemented(NO_EPHEMERAL))
+        answer!(self.open(request.into_inner()).await, wire::open_ephemeral_resource::Response)
     }
 
     async fn renew_ephemeral_resource(
         &self,
-        _: Request<wire::renew_ephemeral_resource::Request>,
+        request: Request<wire::renew_ephemeral_resource::Request>,
     ) -> Answer<wire::renew_ephemeral_resource::Response> {
-        Err(unimplemented(NO_EPHEMERAL))
+        answer!(self.renew(request.into_inner()).await, wire::renew_ephemeral_resource::Response)
     }
 
     async fn close_ephemeral_resource(
         &self,
-        _: Request<wire::close_ephemeral_resource::Request>,
+        request: Request<wire::close_ephemeral_resource::Request>,
     ) -> Answer<wire::close_ephemeral_resource::Response> {
-        Err(unimplemented(NO_EPHEMERAL))
+        let diagnostics = reports(self.close(request.into_inner()).await);
+        Ok(Response::new(wire::close_ephemeral_resource::Response { diagnostics }))
     }
-}
-
-const NO_EPHEMERAL: &str = "the provider has no ephemeral resources";
-
-/// What a client is told that asks for something that was never offered.
-fn unimplemented(why: &str) -> Status {
-    Status::unimplemented(why)
 }

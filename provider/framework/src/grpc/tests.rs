@@ -1,5 +1,7 @@
 //! What the messages themselves hold.
 
+mod ephemeral;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use tonic::{Code, Request};
 use super::tfplugin6 as wire;
 use super::tfplugin6::provider_server::Provider as _;
 use super::{Service, encode_schema};
+use crate::ephemeral_resource::EphemeralResource;
 use crate::provider::{ConfigureRequest, Provider};
 use crate::resource::{
     Applied, CreateRequest, DeleteRequest, Read, ReadRequest, Resource, UpdateRequest,
@@ -31,6 +34,10 @@ impl Provider for One {
 
     fn resources(&self) -> Vec<Arc<dyn Resource>> {
         vec![Arc::new(Thing)]
+    }
+
+    fn ephemeral_resources(&self) -> Vec<Arc<dyn EphemeralResource>> {
+        vec![Arc::new(ephemeral::Ticket)]
     }
 
     async fn configure(&self, _: ConfigureRequest, _: &mut Diagnostics) -> Result<(), Failed> {
@@ -209,9 +216,9 @@ async fn an_identity_says_what_an_import_needs() {
 
 #[tokio::test]
 async fn what_the_provider_does_not_offer_is_unimplemented() {
-    let request = Request::new(wire::open_ephemeral_resource::Request::default());
+    let request = Request::new(wire::upgrade_resource_identity::Request::default());
 
-    let status = service().open_ephemeral_resource(request).await.unwrap_err();
+    let status = service().upgrade_resource_identity(request).await.unwrap_err();
 
     assert_eq!(status.code(), Code::Unimplemented);
 }

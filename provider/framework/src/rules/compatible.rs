@@ -8,7 +8,9 @@ use crate::value::{Refinements, Value};
 /// Everything that core would refuse in what apply returned. Both values must be of the schema's type.
 pub fn object_compatible(schema: &ResourceSchema, planned: &Value, actual: &Value) -> Vec<Problem> {
     let mut problems = Vec::new();
-    block(&schema.schema.block, &AttributePath::root(), planned, actual, &mut problems);
+    // What is write-only may have been returned for another attribute by mistake.
+    let hide = schema.has_write_only();
+    block(&schema.schema.block, &AttributePath::root(), planned, actual, hide, &mut problems);
     problems
 }
 
@@ -17,6 +19,7 @@ fn block(
     path: &AttributePath,
     planned: &Value,
     actual: &Value,
+    hide: bool,
     problems: &mut Vec<Problem>,
 ) {
     match (planned.is_null(), actual.is_null()) {
@@ -32,13 +35,13 @@ fn block(
             for (name, attribute) in &block_schema.attributes {
                 let path = path::attribute(path, name);
                 if let (Some(planned), Some(actual)) = (planned.get(name), actual.get(name)) {
-                    value(&path, planned, actual, is_sensitive(attribute), problems);
+                    value(&path, planned, actual, hide || is_sensitive(attribute), problems);
                 }
             }
             for (name, nested) in &block_schema.blocks {
                 let path = path::attribute(path, name);
                 if let (Some(planned), Some(actual)) = (planned.get(name), actual.get(name)) {
-                    nested_block(nested, &path, planned, actual, problems);
+                    nested_block(nested, &path, planned, actual, hide, problems);
                 }
             }
         }
@@ -62,6 +65,7 @@ fn nested_block(
     path: &AttributePath,
     planned: &Value,
     actual: &Value,
+    hide: bool,
     problems: &mut Vec<Problem>,
 ) {
     // Blocks that were not known may turn out to be any number of them.
@@ -70,7 +74,7 @@ fn nested_block(
     }
     match nested {
         NestedBlock::Single(inner) | NestedBlock::Group(inner) => {
-            block(inner, path, planned, actual, problems);
+            block(inner, path, planned, actual, hide, problems);
         }
         NestedBlock::List(inner) | NestedBlock::Optional(inner) => {
             let (planned, actual) =
@@ -84,18 +88,18 @@ fn nested_block(
                 return;
             }
             for (index, (planned, actual)) in planned.iter().zip(actual).enumerate() {
-                block(inner, &path::index(path, index), planned, actual, problems);
+                block(inner, &path::index(path, index), planned, actual, hide, problems);
             }
         }
         NestedBlock::Map(inner) => {
             entries(path, planned, actual, problems, |path, planned, actual, problems| {
-                block(inner, path, planned, actual, problems);
+                block(inner, path, planned, actual, hide, problems);
             });
         }
         NestedBlock::Set(inner) => {
-            set(path, planned, actual, false, problems, |planned, actual| {
+            set(path, planned, actual, hide, problems, |planned, actual| {
                 let mut differences = Vec::new();
-                block(inner, path, planned, actual, &mut differences);
+                block(inner, path, planned, actual, hide, &mut differences);
                 differences.is_empty()
             });
         }

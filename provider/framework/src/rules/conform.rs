@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Problem;
 use crate::path::{self, AttributePath, AttributePathStep};
-use crate::schema::{ResourceSchema, Type};
+use crate::schema::Type;
 use crate::value::Value;
 
 /// Brings a value that an author made into the exact shape of a type: lists become sets where a set is meant, and
@@ -208,31 +208,4 @@ pub fn mend_path(ty: &Type, path: &mut AttributePath) {
         existing += 1;
     }
     path.steps.truncate(existing);
-}
-
-/// The value with null for every attribute that must not be stored.
-pub fn strip_write_only(schema: &ResourceSchema, mut value: Value) -> Value {
-    for name in schema.extras.iter().filter(|(_, extra)| extra.write_only).map(|(name, _)| name) {
-        let names: Vec<&str> = name.split('.').collect();
-        strip(&mut value, &names);
-    }
-    value
-}
-
-fn strip(value: &mut Value, names: &[&str]) {
-    let Some((first, rest)) = names.split_first() else {
-        *value = Value::Null;
-        return;
-    };
-    match value {
-        Value::List(elements) => elements.iter_mut().for_each(|element| strip(element, names)),
-        Value::Map(entries) if entries.contains_key(*first) => {
-            if let Some(attribute) = entries.get_mut(*first) {
-                strip(attribute, rest);
-            }
-        }
-        // A map of objects: the names go on below each key.
-        Value::Map(entries) => entries.values_mut().for_each(|entry| strip(entry, names)),
-        _ => {}
-    }
 }

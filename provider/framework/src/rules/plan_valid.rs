@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::place::Place;
 use super::{Problem, shown};
-use crate::path::{self, AttributePath};
 use crate::schema::{
-    Attribute, AttributeConstraint, AttributeType, Block, NestedBlock, ResourceSchema, dotted,
+    Attribute, AttributeConstraint, AttributeType, Block, NestedBlock, ResourceSchema,
 };
 use crate::value::Value;
 
@@ -20,7 +20,22 @@ pub fn plan_valid(
     planned: &Value,
 ) -> Vec<Problem> {
     let mut check = Check { schema, problems: Vec::new() };
-    check.block(&schema.schema.block, &Place::default(), Values { prior, config, planned });
+    // What is write-only may have been planned for another attribute by mistake.
+    let place = Place { sensitive: schema.has_write_only(), ..Place::default() };
+    check.block(&schema.schema.block, &place, Values { prior, config, planned });
+    check.problems
+}
+
+/// Everything that core would refuse in what opening an ephemeral resource gave. Both values must be of the schema's
+/// type; no problem shows anything of them.
+pub fn ephemeral_valid(schema: &ResourceSchema, config: &Value, result: &Value) -> Vec<Problem> {
+    let mut check = Check { schema, problems: Vec::new() };
+    let hidden = Place { sensitive: true, ..Place::default() };
+    let values = Values { prior: &NULL, config, planned: result };
+    check.block(&schema.schema.block, &hidden, values);
+    if let Some(path) = result.first_unknown() {
+        check.problems.push(Problem::new(&path, "is unknown, which an open resource must not be"));
+    }
     check.problems
 }
 
@@ -52,32 +67,6 @@ impl<'a> Values<'a> {
 
     fn same(one: &Value, other: &Value) -> bool {
         one.without_refinements() == other.without_refinements()
-    }
-}
-
-/// Where in the object, for people and for the schema's extras.
-#[derive(Clone, Default)]
-struct Place {
-    path: AttributePath,
-    dotted: String,
-    sensitive: bool,
-}
-
-impl Place {
-    fn attribute(&self, name: &str, sensitive: bool) -> Self {
-        Self {
-            path: path::attribute(&self.path, name),
-            dotted: dotted(&self.dotted, name),
-            sensitive: self.sensitive || sensitive,
-        }
-    }
-
-    fn index(&self, index: usize) -> Self {
-        Self { path: path::index(&self.path, index), ..self.clone() }
-    }
-
-    fn key(&self, key: &str) -> Self {
-        Self { path: path::key(&self.path, key), ..self.clone() }
     }
 }
 
@@ -189,13 +178,6 @@ impl Check<'_> {
 
     fn attribute(&mut self, attribute: &Attribute, place: &Place, values: Values<'_>) {
         let Values { prior, config, planned } = values;
-        if Values::same(planned, config) {
-            return;
-        }
-        // What was there means the same as what is wanted, and may stay.
-        if Values::same(planned, prior) && !prior.is_null() && !config.is_null() {
-            return;
-        }
         if self.schema.is_write_only(&place.dotted) {
             if !planned.is_null() {
                 self.problem(
@@ -203,6 +185,13 @@ impl Check<'_> {
                     "planned a value for a write-only attribute, which must be null",
                 );
             }
+            return;
+        }
+        if Values::same(planned, config) {
+            return;
+        }
+        // What was there means the same as what is wanted, and may stay.
+        if Values::same(planned, prior) && !prior.is_null() && !config.is_null() {
             return;
         }
         match attribute.constraint {

@@ -28,7 +28,7 @@ pub fn lint_schema(schema: &ResourceSchema) -> Vec<String> {
         lint.problems
             .push(format!("the schema's version is {}, which is below 0", schema.schema.version));
     }
-    lint.block(block, "", false);
+    lint.block(block, "", Within::default());
     lint.extras();
     if let Some(identity) = &schema.identity {
         lint.problems.extend(lint_identity(identity));
@@ -37,9 +37,26 @@ pub fn lint_schema(schema: &ResourceSchema) -> Vec<String> {
     lint.problems
 }
 
+/// Everything wrong with a schema of what is no managed resource: the provider, a data source or an ephemeral resource.
+pub fn lint_unstored_schema(schema: &ResourceSchema) -> Vec<String> {
+    let mut problems = lint_schema(schema);
+    let write_only = schema.extras.iter().filter(|(_, extra)| extra.write_only);
+    problems.extend(write_only.map(|(name, _)| {
+        format!("`{name}` is write-only, which only attributes of managed resources can be")
+    }));
+    problems
+}
+
 struct Lint<'a> {
     schema: &'a ResourceSchema,
     problems: Vec<String>,
+}
+
+/// What an attribute is part of.
+#[derive(Clone, Copy, Default)]
+struct Within {
+    a_set: bool,
+    something_computed: bool,
 }
 
 impl Lint<'_> {
@@ -47,8 +64,8 @@ impl Lint<'_> {
         self.problems.push(format!("`{name}` {what}"));
     }
 
-    fn block(&mut self, block: &Block, prefix: &str, in_set: bool) {
-        self.attributes(&block.attributes, prefix, in_set);
+    fn block(&mut self, block: &Block, prefix: &str, within: Within) {
+        self.attributes(&block.attributes, prefix, within);
         for (name, nested) in &block.blocks {
             let path = dotted(prefix, name);
             self.name(&path, name);
@@ -69,15 +86,21 @@ impl Lint<'_> {
                     "is a repeated block with a dynamic attribute inside: use nested attributes",
                 );
             }
-            self.block(inner, &path, in_set || matches!(nested, NestedBlock::Set(_)));
+            let a_set = within.a_set || matches!(nested, NestedBlock::Set(_));
+            self.block(inner, &path, Within { a_set, ..within });
         }
     }
 
-    fn attributes(&mut self, attributes: &HashMap<String, Attribute>, prefix: &str, in_set: bool) {
+    fn attributes(
+        &mut self,
+        attributes: &HashMap<String, Attribute>,
+        prefix: &str,
+        within: Within,
+    ) {
         for (name, attribute) in attributes {
             let path = dotted(prefix, name);
             self.name(&path, name);
-            self.attribute(attribute, &path, in_set);
+            self.attribute(attribute, &path, within);
         }
     }
 
@@ -91,29 +114,27 @@ impl Lint<'_> {
         }
     }
 
-    fn attribute(&mut self, attribute: &Attribute, path: &str, in_set: bool) {
+    fn attribute(&mut self, attribute: &Attribute, path: &str, within: Within) {
+        let is_computed = matches!(
+            attribute.constraint,
+            AttributeConstraint::Computed | AttributeConstraint::OptionalComputed
+        );
         if self.schema.is_write_only(path) {
-            if attribute.constraint == AttributeConstraint::Computed {
-                self.problem(path, "is write-only and computed: nobody could write it");
-            }
-            if in_set {
-                self.problem(
-                    path,
-                    "is write-only inside a set, whose elements could not be told apart",
-                );
-            }
+            self.write_only(path, is_computed, within);
         }
+        let inside =
+            Within { something_computed: within.something_computed || is_computed, ..within };
         match &attribute.attr_type {
             AttributeType::AttributeSingle(inner)
             | AttributeType::AttributeList(inner)
-            | AttributeType::AttributeMap(inner) => self.attributes(inner, path, in_set),
+            | AttributeType::AttributeMap(inner) => self.attributes(inner, path, inside),
             AttributeType::AttributeSet(inner) => {
                 self.set_element(&attribute_type(&attribute.attr_type), path);
-                self.attributes(inner, path, true);
+                self.attributes(inner, path, Within { a_set: true, ..inside });
             }
             other => {
                 let ty = attribute_type(other);
-                if in_set && has_dynamic(&ty) {
+                if within.a_set && has_dynamic(&ty) {
                     self.problem(
                         path,
                         "is dynamic inside a set, whose elements must be of one type",
@@ -121,6 +142,21 @@ impl Lint<'_> {
                 }
                 self.set_element(&ty, path);
             }
+        }
+    }
+
+    fn write_only(&mut self, path: &str, is_computed: bool, within: Within) {
+        if is_computed {
+            self.problem(path, "is write-only and computed: it could never be given a value");
+        }
+        if within.something_computed {
+            self.problem(path, "is write-only inside something computed, whose parts are stored");
+        }
+        if within.a_set {
+            self.problem(
+                path,
+                "is write-only inside a set, whose elements could not be told apart",
+            );
         }
     }
 

@@ -47,9 +47,7 @@ impl Managed<'_> {
             let result = guard(self.resource.update(request, &mut outcome)).await;
             succeeded(result, &mut outcome.diagnostics, &format!("Updating {type_name}"))
         };
-        let mut output = self.checked_outcome(&prior, &planned, outcome, success);
-        self.compiled.mend_paths(&mut output.diagnostics);
-        output
+        self.checked_outcome(&prior, &planned, outcome, success)
     }
 
     fn checked_outcome(
@@ -89,6 +87,6 @@ impl Managed<'_> {
             }
         }
         // After a failure, what was planned but not yet known is simply not there.
-        StateOutput { state: forget_unknowns(state), private, diagnostics }
+        self.output(forget_unknowns(state), private, diagnostics)
     }
 }

@@ -27,8 +27,7 @@ impl Managed<'_> {
         } else {
             Value::Null
         };
-        self.compiled.mend_paths(&mut diagnostics);
-        StateOutput { state, private, diagnostics }
+        self.output(state, private, diagnostics)
     }
 
     fn imported(

@@ -7,7 +7,7 @@ use crate::context::Private;
 use crate::diagnostics::Diagnostics;
 use crate::path::AttributePath;
 use crate::resource::{Plan, PlanDestroy, PlanDestroyRequest, PlanRequest};
-use crate::rules::{Problem, conform, path_exists, plan_valid};
+use crate::rules::{Problem, conform, path_exists, plan_valid, strip_write_only};
 use crate::value::Value;
 
 /// A change to plan, as core asks for it.
@@ -89,6 +89,8 @@ impl Managed<'_> {
             .collect();
         let planned = match conform(planned, &self.compiled.ty) {
             Ok(planned) => {
+                // Authors copy the configuration; core wants nothing of it that is not to be stored.
+                let planned = strip_write_only(&self.compiled.schema, planned);
                 problems.extend(plan_valid(&self.compiled.schema, prior, config, &planned));
                 planned
             }

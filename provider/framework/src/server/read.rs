@@ -5,7 +5,7 @@ use super::{Managed, StateOutput, blame};
 use crate::context::Private;
 use crate::diagnostics::Diagnostics;
 use crate::resource::{Read, ReadRequest};
-use crate::rules::{Problem, conform, forget_unknowns, strip_write_only};
+use crate::rules::{Problem, conform, forget_unknowns};
 use crate::value::Value;
 
 impl Managed<'_> {
@@ -28,13 +28,12 @@ impl Managed<'_> {
                 state
             }
         };
-        self.compiled.mend_paths(&mut diagnostics);
-        StateOutput { state, private, diagnostics }
+        self.output(state, private, diagnostics)
     }
 
     /// The value as core will store it. What is unknown cannot be stored; after a failure it is simply not there.
     pub(super) fn storable(&self, value: Value, success: bool) -> Result<Value, Problem> {
-        let value = strip_write_only(&self.compiled.schema, conform(value, &self.compiled.ty)?);
+        let value = conform(value, &self.compiled.ty)?;
         match value.first_unknown() {
             Some(path) if success => Err(Problem::new(&path, "is unknown, which cannot be stored")),
             _ => Ok(forget_unknowns(value)),

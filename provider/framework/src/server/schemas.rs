@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{BUG, Compiled, Server, Unusable};
+use super::{BUG, Compiled, Entry, Server, Unusable};
 use crate::diagnostics::{Diagnostics, Report as _};
-use crate::schema::{FunctionSchema, ResourceSchema, lint_function, lint_schema};
+use crate::schema::{
+    FunctionSchema, ResourceSchema, lint_function, lint_schema, lint_unstored_schema,
+};
 
 /// Every schema of the provider.
 pub(crate) struct Schemas<'a> {
     pub(crate) provider: &'a ResourceSchema,
     pub(crate) resources: BTreeMap<&'a str, &'a ResourceSchema>,
     pub(crate) data_sources: BTreeMap<&'a str, &'a ResourceSchema>,
+    pub(crate) ephemeral_resources: BTreeMap<&'a str, &'a ResourceSchema>,
     pub(crate) functions: BTreeMap<&'a str, &'a FunctionSchema>,
 }
 
@@ -18,71 +21,47 @@ impl Server {
     /// Every schema; or what is wrong with them, all of it. Core crashes on some slips, so none are sent.
     pub(crate) fn schemas(&self) -> Result<Schemas<'_>, Diagnostics> {
         let mut problems = self.repeated_names.clone();
-        let mut checked = |name: String, compiled: Result<&'_ Compiled, &Unusable>| match compiled {
-            Ok(compiled) => {
-                problems.extend(
-                    lint_schema(&compiled.schema)
-                        .into_iter()
-                        .map(|problem| format!("{name}: {problem}")),
-                );
-            }
-            Err(Unusable(problem)) => problems.push(problem.clone()),
+        let provider = self.provider_schema()?;
+        problems.extend(prefixed("provider", lint_unstored_schema(&provider.schema)));
+        let schemas = Schemas {
+            provider: &provider.schema,
+            resources: sound(&self.resources, "resource", lint_schema, &mut problems),
+            data_sources: sound(
+                &self.data_sources,
+                "data source",
+                lint_unstored_schema,
+                &mut problems,
+            ),
+            ephemeral_resources: sound(
+                &self.ephemeral_resources,
+                "ephemeral resource",
+                lint_unstored_schema,
+                &mut problems,
+            ),
+            functions: self.sound_functions(&mut problems),
         };
-        if let Ok(provider) = self.provider_schema() {
-            checked("provider".to_owned(), Ok(provider));
+        if problems.is_empty() {
+            return Ok(schemas);
         }
-        for (name, entry) in &self.resources {
-            checked(format!("resource `{name}`"), entry.compiled(|| entry.offered.schema(), name));
+        let mut diagnostics = Diagnostics::default();
+        for problem in problems {
+            diagnostics.fail("Invalid provider schema", format!("{problem}. {BUG}"));
         }
-        for (name, entry) in &self.data_sources {
-            checked(
-                format!("data source `{name}`"),
-                entry.compiled(|| entry.offered.schema(), name),
-            );
-        }
+        Err(diagnostics)
+    }
+
+    fn sound_functions(&self, problems: &mut Vec<String>) -> BTreeMap<&str, &FunctionSchema> {
+        let mut schemas = BTreeMap::new();
         for (name, entry) in &self.functions {
             match entry.schema() {
-                Ok(schema) => problems.extend(lint_function(name, schema)),
+                Ok(schema) => {
+                    problems.extend(lint_function(name, schema));
+                    schemas.insert(name.as_str(), schema);
+                }
                 Err(Unusable(problem)) => problems.push(problem.clone()),
             }
         }
-        let provider = self.provider_schema()?;
-        if !problems.is_empty() {
-            let mut diagnostics = Diagnostics::default();
-            for problem in problems {
-                diagnostics.fail("Invalid provider schema", format!("{problem}. {BUG}"));
-            }
-            return Err(diagnostics);
-        }
-        Ok(self.sound_schemas(provider))
-    }
-
-    fn sound_schemas<'a>(&'a self, provider: &'a Compiled) -> Schemas<'a> {
-        let resource = |compiled: Result<&'a Compiled, &Unusable>| {
-            compiled.ok().map(|compiled| &compiled.schema)
-        };
-        Schemas {
-            provider: &provider.schema,
-            resources: (self.resources.iter())
-                .filter_map(|(name, entry)| {
-                    Some((
-                        name.as_str(),
-                        resource(entry.compiled(|| entry.offered.schema(), name))?,
-                    ))
-                })
-                .collect(),
-            data_sources: (self.data_sources.iter())
-                .filter_map(|(name, entry)| {
-                    Some((
-                        name.as_str(),
-                        resource(entry.compiled(|| entry.offered.schema(), name))?,
-                    ))
-                })
-                .collect(),
-            functions: (self.functions.iter())
-                .filter_map(|(name, entry)| Some((name.as_str(), entry.schema().ok()?)))
-                .collect(),
-        }
+        schemas
     }
 
     /// The names of resource types.
@@ -95,8 +74,37 @@ impl Server {
         self.data_sources.keys().map(String::as_str)
     }
 
+    /// The names of types of ephemeral resources.
+    pub(crate) fn ephemeral_resource_names(&self) -> impl Iterator<Item = &str> {
+        self.ephemeral_resources.keys().map(String::as_str)
+    }
+
     /// The names of functions.
     pub(crate) fn function_names(&self) -> impl Iterator<Item = &str> {
         self.functions.keys().map(String::as_str)
     }
+}
+
+/// The schemas of a kind, by name, having recorded what is wrong with them.
+fn sound<'a, T: ?Sized>(
+    entries: &'a BTreeMap<String, Entry<T>>,
+    kind: &str,
+    lint: fn(&ResourceSchema) -> Vec<String>,
+    problems: &mut Vec<String>,
+) -> BTreeMap<&'a str, &'a ResourceSchema> {
+    let mut schemas = BTreeMap::new();
+    for (name, entry) in entries {
+        match entry.compiled(name) {
+            Ok(Compiled { schema, .. }) => {
+                problems.extend(prefixed(&format!("{kind} `{name}`"), lint(schema)));
+                schemas.insert(name.as_str(), schema);
+            }
+            Err(Unusable(problem)) => problems.push(problem.clone()),
+        }
+    }
+    schemas
+}
+
+fn prefixed(name: &str, problems: Vec<String>) -> impl Iterator<Item = String> {
+    problems.into_iter().map(move |problem| format!("{name}: {problem}"))
 }

@@ -12,7 +12,7 @@ impl Managed<'_> {
     /// Upgrades stored state. Core asks whenever it reads state, mostly of the current version.
     pub(crate) async fn upgrade(&self, version: i64, json: Vec<u8>) -> StateOutput {
         let current = self.compiled.schema.schema.version;
-        let mut output = match version.cmp(&current) {
+        let (state, diagnostics) = match version.cmp(&current) {
             std::cmp::Ordering::Equal => self.reread(&json),
             std::cmp::Ordering::Less => self.upgrade_older(version, json).await,
             std::cmp::Ordering::Greater => {
@@ -25,14 +25,13 @@ impl Managed<'_> {
                          one."
                     ),
                 );
-                StateOutput { state: Value::Null, private: Private::default(), diagnostics }
+                (Value::Null, diagnostics)
             }
         };
-        self.compiled.mend_paths(&mut output.diagnostics);
-        output
+        self.output(state, Private::default(), diagnostics)
     }
 
-    fn reread(&self, json: &[u8]) -> StateOutput {
+    fn reread(&self, json: &[u8]) -> (Value, Diagnostics) {
         let mut diagnostics = Diagnostics::default();
         let state = from_json(json, &self.compiled.ty).unwrap_or_else(|error| {
             let path = error.path();
@@ -48,18 +47,13 @@ impl Managed<'_> {
             );
             Value::Null
         });
-        StateOutput { state, private: Private::default(), diagnostics }
+        (state, diagnostics)
     }
 
-    async fn upgrade_older(&self, version: i64, json: Vec<u8>) -> StateOutput {
-        let was_null = json == b"null";
+    async fn upgrade_older(&self, version: i64, json: Vec<u8>) -> (Value, Diagnostics) {
         let mut outcome = Upgraded { state: Value::Null, diagnostics: Diagnostics::default() };
-        if was_null {
-            return StateOutput {
-                state: Value::Null,
-                private: Private::default(),
-                diagnostics: outcome.diagnostics,
-            };
+        if json == b"null" {
+            return (Value::Null, outcome.diagnostics);
         }
         let request =
             UpgradeRequest { version, state: RawState(json), context: self.context.clone() };
@@ -75,6 +69,6 @@ impl Managed<'_> {
             }
             _ => Value::Null,
         };
-        StateOutput { state, private: Private::default(), diagnostics }
+        (state, diagnostics)
     }
 }

@@ -1,12 +1,13 @@
 //! Checking configurations.
 
 use super::guard::{guard, succeeded};
-use super::{Managed, Sourced};
+use super::{Ephemeral, Managed, Sourced};
 use crate::data_source::ValidateDataSourceRequest;
 use crate::diagnostics::{Diagnostics, Report as _};
-use crate::path::AttributePath;
+use crate::ephemeral_resource::ValidateEphemeralResourceRequest;
+use crate::path::show;
 use crate::resource::ValidateRequest;
-use crate::rules::strip_write_only;
+use crate::rules::write_only_paths;
 use crate::value::Value;
 
 impl Managed<'_> {
@@ -26,18 +27,13 @@ impl Managed<'_> {
         if self.context.client.write_only_attributes_allowed {
             return;
         }
-        if strip_write_only(&self.compiled.schema, config.clone()) == *config {
-            return;
-        }
-        for (name, _) in self.compiled.schema.extras.iter().filter(|(_, extra)| extra.write_only) {
-            let first = name.split('.').next().unwrap_or(name);
-            if config.get(first).is_some_and(|value| !value.is_null()) {
-                diagnostics.fail_at(
-                    AttributePath::new(first.to_owned()),
-                    "Write-only attributes need a newer client",
-                    format!("`{name}` is never stored, which Terraform knows how to do since version 1.11."),
-                );
-            }
+        for path in write_only_paths(&self.compiled.schema, config) {
+            let detail = format!(
+                "`{}` is write-only: its value is never stored, which Terraform and OpenTofu can do since version \
+                 1.11. Use a newer version, or leave it out.",
+                show(&path)
+            );
+            diagnostics.fail_at(path, "Write-only attributes need a newer client", detail);
         }
     }
 }
@@ -49,6 +45,18 @@ impl Sourced<'_> {
         let request = ValidateDataSourceRequest { config, context: self.context.clone() };
         let result = guard(self.source.validate(request, &mut diagnostics)).await;
         succeeded(result, &mut diagnostics, &format!("Validating {}", self.source.type_name()));
+        self.compiled.mend_paths(&mut diagnostics);
+        diagnostics
+    }
+}
+
+impl Ephemeral<'_> {
+    /// Checks an ephemeral resource's configuration.
+    pub(crate) async fn validate(&self, config: Value) -> Diagnostics {
+        let mut diagnostics = Diagnostics::default();
+        let request = ValidateEphemeralResourceRequest { config, context: self.context.clone() };
+        let result = guard(self.resource.validate(request, &mut diagnostics)).await;
+        succeeded(result, &mut diagnostics, &format!("Validating {}", self.resource.type_name()));
         self.compiled.mend_paths(&mut diagnostics);
         diagnostics
     }

@@ -2,7 +2,9 @@
 
 mod apply;
 mod calls;
+mod ephemeral;
 mod plan;
 mod schema;
 mod scripted;
 mod state;
+mod write_only;

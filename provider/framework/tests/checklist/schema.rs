@@ -3,15 +3,19 @@
 use std::sync::Arc;
 
 use provider_framework::data_source::DataSource;
+use provider_framework::ephemeral_resource::EphemeralResource;
 use provider_framework::resource::Resource;
 use provider_framework::schema::{
     AttributeExt as _, AttributeType, Block, FunctionSchema, IdentityAttribute, IdentitySchema,
     NestedBlock, Parameter, ResourceSchema, Type, computed, lint_function, lint_schema, list,
-    object, optional, required, set, set_of_objects,
+    list_of_objects, map_of_objects, object, optional, optional_computed, required, set,
+    set_of_objects,
 };
 use provider_framework::testing::TestProvider;
 
-use crate::scripted::{Scripted, ScriptedProvider, ScriptedSource, assert_blamed, provider};
+use crate::scripted::{
+    Scripted, ScriptedProvider, ScriptedSource, ScriptedTicket, assert_blamed, provider,
+};
 
 fn text() -> AttributeType {
     AttributeType::String
@@ -95,8 +99,16 @@ fn an_attribute_and_a_block_have_different_names() {
 
 #[test]
 fn a_write_only_attribute_can_be_written_and_is_not_in_a_set() {
-    let computed = schema().attribute("a", computed(text(), "")).write_only("a");
-    assert_lint(&computed, "`a` is write-only and computed: nobody could write it");
+    for constraint in [computed, optional_computed] {
+        let computed = schema().attribute("a", constraint(text(), "")).write_only("a");
+        assert_lint(&computed, "`a` is write-only and computed: it could never be given a value");
+
+        let inside = schema().attribute("o", constraint(object([("a", optional(text(), ""))]), ""));
+        assert_lint(
+            &inside.write_only("o.a"),
+            "`o.a` is write-only inside something computed, whose parts are stored",
+        );
+    }
 
     let in_set =
         schema().attribute("s", optional(set_of_objects([("a", optional(text(), ""))]), ""));
@@ -104,6 +116,47 @@ fn a_write_only_attribute_can_be_written_and_is_not_in_a_set() {
         &in_set.write_only("s.a"),
         "`s.a` is write-only inside a set, whose elements could not be told apart",
     );
+}
+
+#[test]
+fn a_write_only_attribute_may_be_in_nested_objects_lists_and_maps() {
+    let inner = || [("a", required(text(), ""))];
+    let nested = schema()
+        .attribute("o", optional(object(inner()), ""))
+        .attribute("l", optional(list_of_objects(inner()), ""))
+        .attribute("m", optional(map_of_objects(inner()), ""))
+        .write_only("o.a")
+        .write_only("l.a")
+        .write_only("m.a");
+
+    assert_eq!(lint_schema(&nested), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn only_managed_resources_have_write_only_attributes() {
+    let write_only = || schema().attribute("a", optional(text(), "")).write_only("a");
+    assert_eq!(lint_schema(&write_only()), Vec::<String>::new());
+    let provider = TestProvider::new(ScriptedProvider {
+        schema: write_only(),
+        data_sources: vec![Arc::new(ScriptedSource {
+            schema: write_only(),
+            read: Box::new(|_, _| Ok(())),
+        })],
+        ephemeral_resources: vec![Arc::new(ScriptedTicket {
+            schema: write_only(),
+            ..ScriptedTicket::default()
+        })],
+        ..ScriptedProvider::default()
+    });
+
+    let diagnostics = provider.check_schemas().await;
+
+    for kind in ["provider", "data source `test_lookup`", "ephemeral resource `test_ticket`"] {
+        let problem =
+            format!("{kind}: `a` is write-only, which only attributes of managed resources can be");
+        assert_blamed(&diagnostics, "", &problem);
+    }
+    assert_eq!(diagnostics.errors.len(), 3);
 }
 
 #[test]
@@ -197,9 +250,11 @@ async fn no_two_things_of_a_kind_have_the_same_name() {
     let lookup = || -> Arc<dyn DataSource> {
         Arc::new(ScriptedSource { schema: schema(), read: Box::new(|_, _| Ok(())) })
     };
+    let ticket = || -> Arc<dyn EphemeralResource> { Arc::new(ScriptedTicket::default()) };
     let provider = TestProvider::new(ScriptedProvider {
         resources: vec![thing(), thing()],
         data_sources: vec![lookup(), lookup()],
+        ephemeral_resources: vec![ticket(), ticket()],
         ..ScriptedProvider::default()
     });
 
@@ -207,6 +262,7 @@ async fn no_two_things_of_a_kind_have_the_same_name() {
 
     assert_blamed(&diagnostics, "", "two resources are named `test_thing`");
     assert_blamed(&diagnostics, "", "two data sources are named `test_lookup`");
+    assert_blamed(&diagnostics, "", "two ephemeral resources are named `test_ticket`");
 }
 
 struct Broken;

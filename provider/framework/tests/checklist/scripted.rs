@@ -3,6 +3,10 @@
 use std::sync::Arc;
 
 use provider_framework::data_source::{DataSource, Found, ReadDataSourceRequest};
+use provider_framework::ephemeral_resource::{
+    CloseRequest, EphemeralResource, OpenRequest, Opened, RenewRequest, Renewed,
+    ValidateEphemeralResourceRequest,
+};
 use provider_framework::function::{Arguments, Function, FunctionError};
 use provider_framework::path::show;
 use provider_framework::provider::{ConfigureRequest, Provider};
@@ -182,6 +186,72 @@ impl DataSource for ScriptedSource {
     }
 }
 
+/// An ephemeral resource that does what it is told, and by default what it should.
+pub(crate) struct ScriptedTicket {
+    pub(crate) schema: ResourceSchema,
+    pub(crate) validate: Script<ValidateEphemeralResourceRequest, Diagnostics>,
+    pub(crate) open: Script<OpenRequest, Opened>,
+    pub(crate) renew: Script<RenewRequest, Renewed>,
+    pub(crate) close: Script<CloseRequest, Diagnostics>,
+}
+
+impl Default for ScriptedTicket {
+    fn default() -> Self {
+        let text = || AttributeType::String;
+        let grant = [("role", optional(text(), "")), ("hours", optional_computed(text(), ""))];
+        let schema = ResourceSchema::new(0, "")
+            .attribute("topic", required(text(), ""))
+            .attribute("note", optional(text(), ""))
+            .attribute("grant", optional(nested(grant), ""))
+            .attribute("token", computed(text(), ""));
+        Self {
+            schema,
+            validate: Box::new(|_, _| Ok(())),
+            open: Box::new(|_, opened| {
+                opened.result.set_attribute("token", "hunter2");
+                Ok(())
+            }),
+            renew: Box::new(|_, _| Ok(())),
+            close: Box::new(|_, _| Ok(())),
+        }
+    }
+}
+
+#[async_trait]
+impl EphemeralResource for ScriptedTicket {
+    fn type_name(&self) -> &'static str {
+        "test_ticket"
+    }
+
+    fn schema(&self) -> ResourceSchema {
+        self.schema.clone()
+    }
+
+    async fn validate(
+        &self,
+        request: ValidateEphemeralResourceRequest,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(), Failed> {
+        (self.validate)(request, diagnostics)
+    }
+
+    async fn open(&self, request: OpenRequest, opened: &mut Opened) -> Result<(), Failed> {
+        (self.open)(request, opened)
+    }
+
+    async fn renew(&self, request: RenewRequest, renewed: &mut Renewed) -> Result<(), Failed> {
+        (self.renew)(request, renewed)
+    }
+
+    async fn close(
+        &self,
+        request: CloseRequest,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(), Failed> {
+        (self.close)(request, diagnostics)
+    }
+}
+
 type Computation = Box<dyn Fn(Arguments) -> Result<Value, FunctionError> + Send + Sync>;
 
 /// A function that does what it is told.
@@ -205,18 +275,33 @@ impl Function for ScriptedFunction {
 }
 
 /// A provider of scripted things.
-#[derive(Default)]
 pub(crate) struct ScriptedProvider {
+    pub(crate) schema: ResourceSchema,
     pub(crate) resources: Vec<Arc<dyn Resource>>,
     pub(crate) data_sources: Vec<Arc<dyn DataSource>>,
+    pub(crate) ephemeral_resources: Vec<Arc<dyn EphemeralResource>>,
     pub(crate) functions: Vec<Arc<dyn Function>>,
     pub(crate) configure: Option<Script<ConfigureRequest, Diagnostics>>,
+}
+
+impl Default for ScriptedProvider {
+    fn default() -> Self {
+        Self {
+            schema: ResourceSchema::new(0, "")
+                .attribute("url", optional(AttributeType::String, "")),
+            resources: Vec::new(),
+            data_sources: Vec::new(),
+            ephemeral_resources: Vec::new(),
+            functions: Vec::new(),
+            configure: None,
+        }
+    }
 }
 
 #[async_trait]
 impl Provider for ScriptedProvider {
     fn schema(&self) -> ResourceSchema {
-        ResourceSchema::new(0, "").attribute("url", optional(AttributeType::String, ""))
+        self.schema.clone()
     }
 
     fn resources(&self) -> Vec<Arc<dyn Resource>> {
@@ -225,6 +310,10 @@ impl Provider for ScriptedProvider {
 
     fn data_sources(&self) -> Vec<Arc<dyn DataSource>> {
         self.data_sources.clone()
+    }
+
+    fn ephemeral_resources(&self) -> Vec<Arc<dyn EphemeralResource>> {
+        self.ephemeral_resources.clone()
     }
 
     fn functions(&self) -> Vec<Arc<dyn Function>> {

@@ -313,6 +313,51 @@ pub(crate) struct ApplyResponse {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct OpenRequest {
+    #[prost(string, tag = "1")]
+    pub(crate) type_name: String,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) config: Option<DynamicValue>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct OpenResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) renew_at: Option<prost_types::Timestamp>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) result: Option<DynamicValue>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub(crate) private: Option<Vec<u8>>,
+}
+
+/// To renew or to close.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct HeldRequest {
+    #[prost(string, tag = "1")]
+    pub(crate) type_name: String,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub(crate) private: Option<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct RenewResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) renew_at: Option<prost_types::Timestamp>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    pub(crate) private: Option<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct CloseResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct RawState {
     #[prost(bytes = "vec", tag = "1")]
     pub(crate) json: Vec<u8>,

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod ephemeral;
 mod host;
+mod terraform;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -96,7 +98,7 @@ async fn what_is_not_implemented_is_answered_so() {
     let mut client = plugin.connect().await.unwrap();
 
     for method in [
-        "/tfplugin6.Provider/OpenEphemeralResource",
+        "/tfplugin6.Provider/UpgradeResourceIdentity",
         "/tfplugin6.Provider/Later",
         "/plugin.GRPCStdio/StreamStdio",
     ] {
@@ -168,6 +170,9 @@ async fn a_provider_does_not_outlive_its_host() {
     tokio::time::timeout(Duration::from_secs(10), gone).await.expect("the provider is still there");
 }
 
+/// What must not come back.
+const PASSWORD: &str = "hunter2";
+
 /// A topic that takes a minute to make.
 fn slow_topic(directory: &Path) -> (ConfigureRequest, ApplyRequest) {
     use provider_framework::msgpack::encode;
@@ -177,9 +182,9 @@ fn slow_topic(directory: &Path) -> (ConfigureRequest, ApplyRequest) {
     let directory = Value::object([("directory", directory.to_str().unwrap())]);
     let topic = br#"["object",{"name":"string","partitions":"number","delay_seconds":"number",
         "labels":["map","string"],"retention":["object",{"hours":"number","policy":"string"}],
-        "id":"string","secret":"string"}]"#;
+        "id":"string","secret":"string","password":"string","password_version":"number"}]"#;
     let topic = type_from_json(topic).unwrap();
-    let object = |computed: Value, partitions: Value| {
+    let object = |computed: Value, partitions: Value, password: Value| {
         Value::object([
             ("name", Value::string("slow")),
             ("partitions", partitions),
@@ -188,10 +193,12 @@ fn slow_topic(directory: &Path) -> (ConfigureRequest, ApplyRequest) {
             ("retention", Value::Null),
             ("id", computed.clone()),
             ("secret", computed),
+            ("password", password),
+            ("password_version", Value::Null),
         ])
     };
-    let planned = object(Value::UNKNOWN, Value::Number(1.into()));
-    let config = object(Value::Null, Value::Null);
+    let planned = object(Value::UNKNOWN, Value::Number(1.into()), Value::Null);
+    let config = object(Value::Null, Value::Null, Value::string(PASSWORD));
     let apply = ApplyRequest {
         type_name: "mq_topic".to_owned(),
         prior: None,
@@ -231,9 +238,26 @@ async fn stopping_lets_running_calls_return_what_they_know() {
     let answer =
         tokio::time::timeout(Duration::from_secs(5), running).await.unwrap().unwrap().unwrap();
     assert_eq!(answer.diagnostics[0].summary, "Topic is not ready");
-    assert!(answer.state.unwrap().msgpack.windows(10).any(|bytes| bytes == b"topic/slow"));
+    let state = String::from_utf8_lossy(&answer.state.unwrap().msgpack).into_owned();
+    assert!(state.contains("topic/slow"), "{state}");
     // The process goes on serving: the host says when it is done.
     client.call::<(), ()>("/tfplugin6.Provider/GetMetadata", ()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_write_only_value_reaches_the_provider_and_does_not_come_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let plugin = Host::default().start();
+    let running = start_slow_apply(plugin.connect().await.unwrap(), directory.path()).await;
+
+    let mut client = plugin.connect().await.unwrap();
+    client.call::<(), ()>("/tfplugin6.Provider/StopProvider", ()).await.unwrap();
+
+    let answer: ApplyResponse = running.await.unwrap().unwrap();
+    let state = String::from_utf8_lossy(&answer.state.unwrap().msgpack).into_owned();
+    assert!(state.contains("password") && !state.contains(PASSWORD), "{state}");
+    let kept = std::fs::read_to_string(directory.path().join("slow.json")).unwrap();
+    assert!(kept.contains(PASSWORD), "{kept}");
 }
 
 #[tokio::test]
