@@ -11,8 +11,9 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("provider-plugin", &["provider-framework", "registry-api", "registry-trust"]),
     ("registry-api", &[]),
     ("registry-trust", &[]),
-    ("registry-server", &["registry-api", "registry-trust"]),
-    ("tests", &["registry-api"]),
+    ("registry-server", &["registry-api", "registry-trust", "test-postgres"]),
+    ("test-postgres", &[]),
+    ("tests", &["registry-api", "test-postgres"]),
 ];
 
 /// What `registry-api` may be made of: both sides compile it, so it stays small.
@@ -32,6 +33,7 @@ const SERVER_MODULES: &[&str] = &[
     "config",
     "store",
     "blobs",
+    "secrets",
     "drivers",
     "auth",
     "error",

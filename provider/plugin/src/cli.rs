@@ -20,7 +20,7 @@ For people:
   terraform-provider-idp --debug [--address HOST/platform/idp]
       serve until interrupted, and print what to set in the shell that runs terraform
   terraform-provider-idp docs DIR [--examples DIR]
-      write the documentation of every resource and data source
+      write the documentation of every resource, data source and ephemeral resource
 ";
 
 /// What to do.

@@ -3,14 +3,17 @@
 //! One client is shared by every call of a process. It is built on first use, so that a process that only
 //! answers with its schema opens nothing. Knows the API's types; knows nothing of Terraform.
 
+mod credentials;
 mod endpoint;
 mod error;
 mod retry;
+mod secrets;
 mod tls;
 mod transport;
 
 use std::time::Duration;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use registry_api::platform::{
     GoldenPath, Operation, Plan, PlanRequest, PutResource, Resource, ResourceRef,
 };
@@ -58,6 +61,15 @@ pub enum Expected {
     Generation(u64),
 }
 
+/// A key that names one attempt to change something: sent again it is the same request, but the next is another.
+pub fn idempotency_key(id: &str) -> Result<String, ClientError> {
+    let mut chance = [0_u8; 16];
+    getrandom::fill(&mut chance).map_err(|error| {
+        ClientError::Setup(format!("The system gives no random numbers: {error}."))
+    })?;
+    Ok(format!("{id}-{:032x}", u128::from_be_bytes(chance)))
+}
+
 /// Speaks to one platform.
 #[derive(Debug)]
 pub struct Client {
@@ -101,11 +113,13 @@ impl Client {
 
     /// A resource as it is; `None` where there is none.
     pub async fn resource(&self, which: &ResourceRef) -> Result<Option<Resource>, ClientError> {
-        match self.transport.call(&Request::new(Method::GET, resource_path(which))).await {
-            Ok(resource) => Ok(Some(resource)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
+        found(self.transport.call(&Request::new(Method::GET, resource_path(which))).await)
+    }
+
+    /// What exists under that name without the platform, in the words of a resource; `None` where there is nothing.
+    pub async fn unmanaged(&self, which: &ResourceRef) -> Result<Option<Resource>, ClientError> {
+        let path = format!("{}/unmanaged", resource_path(which));
+        found(self.transport.call(&Request::new(Method::GET, path)).await)
     }
 
     /// Asks for a resource to be as described. The same key always answers with the same operation.
@@ -143,6 +157,23 @@ impl Client {
         self.transport.call(&request).await
     }
 }
+
+/// What is not there is an answer, not a failure.
+fn found<T>(answer: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A text as one segment of a path, or one part of another URL.
+pub(crate) fn segment(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+/// Everything but what means itself wherever it stands in a URL.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn resource_path(which: &ResourceRef) -> String {
     format!("resources/{}/{}/{}", which.kind, which.environment, which.name)

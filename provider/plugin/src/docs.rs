@@ -57,6 +57,13 @@ pub fn pages(examples: &Path) -> Result<Vec<(PathBuf, String)>, DocsError> {
         let text = Page::data_source(name, &source.schema(), &usage);
         pages.push((page_path("data-sources", name), text));
     }
+    for resource in provider.ephemeral_resources() {
+        let name = resource.type_name();
+        let usage =
+            example(examples, &format!("ephemeral-resources/{name}/ephemeral-resource.tf"))?;
+        let text = Page::ephemeral_resource(name, &resource.schema(), &usage);
+        pages.push((page_path("ephemeral-resources", name), text));
+    }
     Ok(pages)
 }
 

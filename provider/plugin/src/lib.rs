@@ -5,17 +5,22 @@
 //!
 //! - [`provider`]: what it offers
 //! - [`settings`]: the provider block, and what configuring makes of it
-//! - [`resources`], [`data_sources`]: what configurations use
+//! - [`resources`], [`data_sources`], [`ephemeral_resources`]: what configurations use; `golden`: what resources on golden paths do alike
 //! - [`client`]: the platform API
 //! - [`report`]: problems, verdicts and notices as diagnostics
 //! - [`json`], [`duration`]: between Terraform's values and the platform's
 //! - [`cli`], [`docs`]: what the program does when a person starts it
 
+mod check;
 pub mod cli;
 pub mod client;
 pub mod data_sources;
 pub mod docs;
 pub mod duration;
+pub mod ephemeral_resources;
+mod golden;
+mod hidden;
+mod import;
 pub mod json;
 pub mod provider;
 pub mod report;

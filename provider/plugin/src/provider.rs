@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use provider_framework::data_source::DataSource;
+use provider_framework::ephemeral_resource::EphemeralResource;
 use provider_framework::provider::{
     ConfigureRequest, Configured, Provider, ValidateProviderRequest,
 };
 use provider_framework::resource::Resource;
 use provider_framework::schema::ResourceSchema;
-use provider_framework::{Diagnostics, Failed, async_trait};
+use provider_framework::{Diagnostics, Failed, Timestamp, async_trait};
 
 use crate::client::Patience;
 use crate::data_sources::golden_path::GoldenPathSource;
 use crate::data_sources::service::ServiceSource;
+use crate::ephemeral_resources::database_credentials::DatabaseCredentials;
+use crate::golden::Managed;
+use crate::resources::database::Database;
+use crate::resources::secret::Secret;
 use crate::resources::service::Service;
 use crate::settings::{self, Platform, ProcessEnvironment, Settings};
 
@@ -43,7 +48,11 @@ impl Provider for Idp {
     }
 
     fn resources(&self) -> Vec<Arc<dyn Resource>> {
-        vec![Arc::new(Service::new(self.platform.clone()))]
+        vec![
+            Arc::new(Managed::<Service>::new(self.platform.clone())),
+            Arc::new(Managed::<Database>::new(self.platform.clone())),
+            Arc::new(Secret::new(self.platform.clone())),
+        ]
     }
 
     fn data_sources(&self) -> Vec<Arc<dyn DataSource>> {
@@ -51,6 +60,10 @@ impl Provider for Idp {
             Arc::new(GoldenPathSource::new(self.platform.clone())),
             Arc::new(ServiceSource::new(self.platform.clone())),
         ]
+    }
+
+    fn ephemeral_resources(&self) -> Vec<Arc<dyn EphemeralResource>> {
+        vec![Arc::new(DatabaseCredentials::new(self.platform.clone(), now))]
     }
 
     async fn validate(
@@ -76,4 +89,9 @@ impl Provider for Idp {
         }
         Ok(())
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one clock of this provider")]
+fn now() -> Timestamp {
+    Timestamp::now()
 }

@@ -4,6 +4,7 @@
 
 use std::fmt::Write as _;
 
+use provider_framework::value::Attr;
 use provider_framework::{AttributePath, AttributePathStep, Diagnostics, Failed, Report as _};
 use registry_api::Problem;
 use registry_api::platform::{Cost, Effect, Level, Notice, Verdict};
@@ -12,6 +13,15 @@ use registry_api::problem::FieldError;
 use crate::client::{ClientError, Refusal};
 use crate::json::{attribute_step, pointer_steps};
 use crate::settings::Notices;
+
+/// How messages name a resource.
+pub fn label(type_name: &str, environment: &Attr<String>, name: &Attr<String>) -> String {
+    let part = |attribute: &Attr<String>| match attribute.known() {
+        Some(text) => text.chars().take(80).collect(),
+        None => "(unknown)".to_owned(),
+    };
+    format!("{type_name} {}/{}", part(environment), part(name))
+}
 
 /// Where a JSON pointer into a request leads in a configuration; the root where it leads nowhere.
 pub fn attribute_path(pointer: &str) -> AttributePath {
@@ -22,7 +32,15 @@ pub fn attribute_path(pointer: &str) -> AttributePath {
         ["spec", "env", name, ..] => AttributePath::new("env").key((*name).to_owned()),
         // The attribute is dynamic: core cannot follow a path into it.
         ["spec", "parameters", ..] => AttributePath::new("parameters"),
-        ["spec", name @ ("slo" | "replicas"), below @ ..] => {
+        ["spec", "uses", name, below @ ..] => {
+            let mut path = AttributePath::new("uses").key((*name).to_owned());
+            path.steps.extend(below.iter().map(|step| attribute_step(step)));
+            path
+        }
+        ["value"] => AttributePath::new("value_wo"),
+        ["value_version"] => AttributePath::new("value_wo_version"),
+        ["spec", name @ ("slo" | "replicas" | "rotation"), below @ ..]
+        | [name @ ("generate" | "rotation"), below @ ..] => {
             let mut path = AttributePath::new((*name).to_owned());
             path.steps.extend(below.iter().map(|step| attribute_step(step)));
             path
@@ -143,6 +161,55 @@ pub fn sentence(text: &str) -> String {
     }
 }
 
+/// Says how to unprotect what a plan would remove.
+pub fn protected(diagnostics: &mut Diagnostics, label: &str, fate: &str) -> Failed {
+    let detail = format!(
+        "This plan would have it {fate}. If that is intended, set `deletion_protection = false`, apply that alone, and \
+         plan again."
+    );
+    let path = AttributePath::new("deletion_protection");
+    diagnostics.fail_at(path, format!("{label}: it is protected from deletion"), detail)
+}
+
+/// Says that a state is used without having been looked at.
+pub fn not_refreshed(diagnostics: &mut Diagnostics, label: &str) {
+    let detail =
+        "The provider's configuration is not known yet. The state is used as it was last stored.";
+    diagnostics.warn(format!("{label}: not refreshed"), detail);
+}
+
+/// Says that a state does not name what it is of.
+pub fn damaged(diagnostics: &mut Diagnostics, label: &str) -> Failed {
+    let detail = "Its environment or name is missing or not valid there. Remove it with `terraform state rm` and import it \
+                  again.";
+    diagnostics.fail(format!("{label}: the state is damaged"), detail)
+}
+
+/// Says that something leaves the state because it is not there any more.
+pub fn gone(diagnostics: &mut Diagnostics, label: &str, kind: &str) {
+    let detail = format!(
+        "The platform has no {kind} of that name in that environment any more; someone else removed it. It leaves the \
+         state, and the next apply creates it again if the configuration still has it."
+    );
+    diagnostics.warn(format!("{label}: it is gone"), detail);
+}
+
+/// Takes a secret out of everything that was recorded, should someone else have quoted it.
+pub fn withhold(diagnostics: &mut Diagnostics, secret: &str) {
+    if secret.is_empty() {
+        return;
+    }
+    let quoted = format!("{secret:?}");
+    let escaped = &quoted[1..quoted.len() - 1];
+    let without = |text: &str| text.replace(secret, WITHHELD).replace(escaped, WITHHELD);
+    for report in diagnostics.errors.iter_mut().chain(&mut diagnostics.warnings) {
+        report.summary = without(&report.summary).into();
+        report.detail = without(&report.detail).into();
+    }
+}
+
+const WITHHELD: &str = "(sensitive value)";
+
 /// Records what policy says. Refusals are errors whatever the choice of notices.
 pub fn verdicts(
     diagnostics: &mut Diagnostics,
@@ -222,6 +289,12 @@ mod tests {
             ("/spec/slo/latency/threshold", "slo.latency.threshold"),
             ("/spec/replicas/max", "replicas.max"),
             ("/spec/env/A~1B", "env[\"A/B\"]"),
+            ("/spec/uses/orders/access", "uses[\"orders\"].access"),
+            ("/spec/rotation/trigger", "rotation.trigger"),
+            ("/spec/extensions/0", "extensions"),
+            ("/value", "value_wo"),
+            ("/value_version", "value_wo_version"),
+            ("/generate/length", "generate.length"),
             ("/spec/parameters/queue/0", "parameters"),
             ("/prior/generation", ""),
             ("", ""),
@@ -307,6 +380,21 @@ mod tests {
         assert!(outcome.is_err());
         assert_eq!((diagnostics.errors.len(), diagnostics.warnings.len()), (1, 0));
         assert!(diagnostics.errors[0].detail.contains("Controls: SC-1."));
+    }
+
+    #[test]
+    fn a_secret_is_taken_out_however_it_was_quoted() {
+        let secret = "pass\"word\"";
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.fail(format!("{secret} is short"), format!("value: {secret:?}"));
+        diagnostics.warn("fine", "nothing of it");
+
+        withhold(&mut diagnostics, secret);
+        withhold(&mut diagnostics, "");
+
+        assert_eq!(diagnostics.errors[0].summary, "(sensitive value) is short");
+        assert_eq!(diagnostics.errors[0].detail, "value: \"(sensitive value)\"");
+        assert_eq!(diagnostics.warnings[0].detail, "nothing of it");
     }
 
     #[test]

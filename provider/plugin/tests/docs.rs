@@ -24,7 +24,7 @@ fn no_page_is_left_over() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pages = docs::pages(&package.join("../../examples")).unwrap().len();
 
-    let written: usize = ["", "resources", "data-sources"]
+    let written: usize = ["", "resources", "data-sources", "ephemeral-resources"]
         .iter()
         .map(|folder| {
             let entries = fs::read_dir(package.join("docs").join(folder)).unwrap();

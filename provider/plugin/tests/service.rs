@@ -6,46 +6,21 @@ mod scripted;
 
 use std::time::{Duration, Instant};
 
+use provider_framework::AttributePath;
 use provider_framework::path::show;
-use provider_framework::testing::{Planned, Stored, TestProvider, object};
+use provider_framework::testing::{Stored, TestProvider, object};
 use provider_framework::value::Value;
-use provider_framework::{AttributePath, Diagnostics};
 use provider_plugin::client::Patience;
 use provider_plugin::json::to_dynamic;
 use provider_plugin::provider::Idp;
 use provider_plugin::settings::ProcessEnvironment;
+use scripted::driven::{assert_error, configured, hasty, only_error, provider, provider_with};
 use scripted::{Reply, Scripted, Seen, operation, plan, problem, resource, spec};
 use serde_json::json;
 
 const PLANS: &str = "POST /api/v1/plans";
 const CHECKOUT: &str = "/api/v1/resources/service/staging/checkout";
 const OPERATION: &str = "GET /api/v1/operations/op_1";
-
-fn hasty() -> Patience {
-    Patience {
-        attempts: 3,
-        first_pause: Duration::from_millis(1),
-        longest_pause: Duration::from_millis(20),
-        answer_within: Duration::from_secs(5),
-        away_for: Duration::from_millis(300),
-    }
-}
-
-async fn configured(endpoint: Value) -> TestProvider {
-    provider_with(hasty(), endpoint).await
-}
-
-async fn provider_with(patience: Patience, endpoint: Value) -> TestProvider {
-    let provider = TestProvider::new(Idp::with_patience(ProcessEnvironment::default(), patience));
-    let settings = object([("endpoint", endpoint), ("token", Value::string("idp_secret"))]);
-    let diagnostics = provider.configure(settings).await;
-    assert!(diagnostics.errors.is_empty(), "{diagnostics:?}");
-    provider
-}
-
-async fn provider(server: &Scripted) -> TestProvider {
-    configured(Value::string(&server.endpoint)).await
-}
 
 /// The configuration that [`spec`] asks for.
 fn config(entries: &[(&str, Value)]) -> Value {
@@ -75,20 +50,6 @@ fn well(seen: &Seen, _: usize) -> Reply {
         Some("PUT" | "DELETE") => Reply::Json(202, operation("running")),
         _ => Reply::Json(200, resource(1, &spec(), "r1")),
     }
-}
-
-fn only_error(diagnostics: &Diagnostics) -> String {
-    assert_eq!(diagnostics.errors.len(), 1, "{diagnostics:?}");
-    let error = &diagnostics.errors[0];
-    format!("{}\n{}", error.summary, error.detail)
-}
-
-fn assert_error(plan: &Planned, parts: &[&str]) {
-    let error = only_error(&plan.diagnostics);
-    for part in parts {
-        assert!(error.contains(part), "{part:?} is not in: {error}");
-    }
-    assert!(!error.contains("idp_secret"));
 }
 
 async fn made(server: &Scripted) -> (TestProvider, Stored) {

@@ -18,7 +18,11 @@ unknown(pointer) if {
 
 in_production if tier == "production"
 
-# Images
+is_service if input.kind == "service"
+
+is_database if input.kind == "database"
+
+# Images of services
 
 has_digest if regex.match(`@sha256:[0-9a-f]{64}$`, input.spec.image)
 
@@ -29,6 +33,7 @@ objections contains {
 	"pointer": "/spec/image",
 	"controls": ["idp.supply-chain.1"],
 } if {
+	is_service
 	in_production
 	known("/spec/image")
 	not has_digest
@@ -41,6 +46,7 @@ objections contains {
 	"pointer": "/spec/image",
 	"controls": ["idp.supply-chain.1"],
 } if {
+	is_service
 	not in_production
 	known("/spec/image")
 	not has_digest
@@ -53,6 +59,7 @@ objections contains {
 	"pointer": "/spec/image",
 	"controls": ["idp.supply-chain.2"],
 } if {
+	is_service
 	known("/spec/image")
 	count(data.limits.image_registries) > 0
 	not from_approved_registry
@@ -63,7 +70,7 @@ from_approved_registry if {
 	startswith(input.spec.image, concat("", [registry, "/"]))
 }
 
-# Replicas and sizes
+# Replicas, connections and sizes
 
 objections contains {
 	"rule": "replicas_minimum",
@@ -72,6 +79,7 @@ objections contains {
 	"pointer": "/spec/replicas/min",
 	"controls": ["idp.availability.1"],
 } if {
+	is_service
 	known("/spec/replicas/min")
 	limit := data.limits.replicas[tier].min
 	input.spec.replicas.min < limit
@@ -84,9 +92,23 @@ objections contains {
 	"pointer": "/spec/replicas/max",
 	"controls": ["idp.cost.1"],
 } if {
+	is_service
 	known("/spec/replicas/max")
 	limit := data.limits.replicas[tier].max
 	input.spec.replicas.max > limit
+}
+
+objections contains {
+	"rule": "connections_maximum",
+	"effect": "deny",
+	"message": sprintf("a database in %s may take %d connections of its server, not %d. Lower connection_limit, or ask the platform team for a larger limit.", [tier, limit, input.spec.connection_limit]),
+	"pointer": "/spec/connection_limit",
+	"controls": ["idp.availability.2"],
+} if {
+	is_database
+	known("/spec/connection_limit")
+	limit := data.limits.connections[tier]
+	input.spec.connection_limit > limit
 }
 
 objections contains {
@@ -104,23 +126,43 @@ objections contains {
 objections contains {
 	"rule": "monthly_cost",
 	"effect": "require_approval",
-	"message": sprintf("it may cost up to %v %s a month; above %v a holder of the right approve must apply it. Lower replicas.max or size, or ask for approval.", [input.cost.monthly_max, input.cost.currency, limit]),
-	"pointer": "/spec/replicas/max",
+	"message": sprintf("it may cost up to %v %s a month; above %v a holder of the right approve must apply it. Lower %s, or ask for approval.", [input.cost.monthly_max, input.cost.currency, limit, dearest.words]),
+	"pointer": dearest.pointer,
 	"controls": ["idp.cost.2"],
 } if {
 	limit := data.limits.monthly_cost[tier]
 	input.cost.monthly_max > limit
 }
 
+# What a cost depends on most.
+dearest := {"words": "replicas.max or size", "pointer": "/spec/replicas/max"} if is_service
+
+dearest := {"words": "size", "pointer": "/spec/size"} if not is_service
+
 # Names and owners
 
 objections contains {
 	"rule": "name_reserved",
 	"effect": "deny",
-	"message": sprintf("%q is the name of a part of the platform. Choose one that says what the service does.", [input.name]),
+	"message": sprintf("%q is the name of a part of the platform. Choose one that says what it is for.", [input.name]),
 	"pointer": "/name",
 	"controls": ["idp.ownership.1"],
 } if input.name in data.limits.reserved_names
+
+objections contains {
+	"rule": "name_reserved",
+	"effect": "deny",
+	"message": sprintf("%q, or what begins like it, is PostgreSQL's own name for a database or a role. Choose one that says what it is for.", [input.name]),
+	"pointer": "/name",
+	"controls": ["idp.ownership.1"],
+} if {
+	is_database
+	is_name_of_postgresql
+}
+
+is_name_of_postgresql if input.name in {"postgres", "public", "template0", "template1"}
+
+is_name_of_postgresql if startswith(input.name, "pg-")
 
 objections contains {
 	"rule": "name_repeats_environment",
@@ -135,7 +177,7 @@ objections contains {
 objections contains {
 	"rule": "owner_cost_center",
 	"effect": "deny",
-	"message": sprintf("the owner %q has no cost center, so nobody would pay for a service in production. Add cost_center to [[owner]] in the server's configuration.", [input.owner.name]),
+	"message": sprintf("the owner %q has no cost center, so nobody would pay for it in production. Add cost_center to [[owner]] in the server's configuration.", [input.owner.name]),
 	"pointer": "/owner",
 	"controls": ["idp.cost.3"],
 } if {

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::listing::Listing;
 use crate::platform::{Platform, PlatformStartError};
+use crate::secrets::{Secrets, SecretsError};
 use crate::store::{Store, StoreError};
 
 /// The running service; cheap to clone.
@@ -24,6 +25,8 @@ pub struct App {
     pub store: Store,
     /// Archives and packages.
     pub blobs: Blobs,
+    /// Seals and opens secrets.
+    pub secrets: Secrets,
     /// Where the time comes from.
     pub clock: Clock,
     /// Signs and checks archive links.
@@ -71,6 +74,9 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+    /// The secret store.
+    #[error("cannot open the secret store")]
+    Secrets(#[from] SecretsError),
     /// The publisher keys.
     #[error(transparent)]
     Publishers(#[from] PublisherError),
@@ -88,6 +94,7 @@ impl App {
         let publishers = Publishers::load(&config)?;
         let store = open_store(&config).await?;
         let blobs = Blobs::open(&config.server.data_dir.join("blobs")).await?;
+        let secrets = Secrets::open(&store, &config.server.secret_key_file, clock.now()).await?;
         let path = config.server.data_dir.join("link.key");
         let links = Links::open(&path, config.limits.link_seconds)
             .map_err(|source| StartError::LinkKey { path, source })?;
@@ -99,6 +106,7 @@ impl App {
             config: Arc::new(config),
             store,
             blobs,
+            secrets,
             clock,
             links,
             publishers,

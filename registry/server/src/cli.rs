@@ -16,12 +16,14 @@ mod gitops;
 mod golden_path;
 mod imprint;
 mod init;
+mod keys;
 mod lock;
 mod output;
 mod provider;
 mod publish;
 mod reference;
 mod resources;
+mod secret;
 mod serve;
 mod token;
 
@@ -55,6 +57,10 @@ Run it:
   idp publish modules/api/nodejs
   idp provider keygen && idp provider publish --binary terraform-provider-idp --version 1.0.0
 
+Keep it:
+  copy /etc/idp/secrets.key somewhere apart from the copies of the database, and again after
+  idp keys rotate                    another key for all secrets, while the server runs
+
 Exit codes:
   0  done
   1  refused or failed; the message says why and what to do
@@ -66,7 +72,8 @@ Environment:
   IDP_TOKEN   token for those commands
   IDP_PUBLISHER_KEY, IDP_PROVIDER_KEY, IDP_PROVIDER_PASSPHRASE
               keys that sign modules and provider releases
-  IDP_LISTEN, IDP_PUBLIC_URL, IDP_HOSTNAME, IDP_DATA_DIR, IDP_TLS_CERT, IDP_TLS_KEY, IDP_LOG_FORMAT
+  IDP_LISTEN, IDP_PUBLIC_URL, IDP_HOSTNAME, IDP_DATA_DIR, IDP_SECRET_KEY_FILE, IDP_TLS_CERT,
+  IDP_TLS_KEY, IDP_LOG_FORMAT
               override the [server] section of the configuration
   IDP_LOG     what is logged, such as info or registry_server=debug";
 
@@ -81,6 +88,8 @@ enum Command {
     Token(token::Token),
     Resources(resources::Resources),
     Deploy(deploy::Deploy),
+    Secret(secret::Secret),
+    Keys(keys::Keys),
     Audit(audit::Audit),
     #[command(name = "gitops")]
     GitOps(gitops::GitOps),
@@ -125,6 +134,8 @@ pub fn run(variables: &BTreeMap<String, String>) -> ExitCode {
             Command::Token(command) => command.run(&context).await,
             Command::Resources(command) => command.run(&context).await,
             Command::Deploy(command) => command.run(&context).await,
+            Command::Secret(command) => command.run(&context).await,
+            Command::Keys(command) => command.run(&context).await,
             Command::Audit(command) => command.run(&context).await,
             Command::GitOps(command) => command.run(&context).await,
             Command::Lock(command) => command.run(&context).await,

@@ -8,6 +8,7 @@ mod environment;
 mod facts;
 mod load;
 mod namespace;
+mod postgres;
 mod secret;
 mod server;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use environment::{
 pub(crate) use load::is_inline_key;
 pub use load::{ConfigError, Problem};
 pub use namespace::Namespace;
+pub use postgres::{Postgres, PostgresServer, PostgresTls, Secrets};
 pub use secret::Secret;
 pub use server::{Limits, LogFormat, Server, Tls};
 
@@ -55,6 +57,9 @@ pub struct Config {
     /// `[[gitops_repository]]`: where rendered files go.
     #[serde(rename = "gitops_repository")]
     pub gitops_repositories: Vec<GitOpsRepository>,
+    /// `[[postgres_server]]`: where databases live.
+    #[serde(rename = "postgres_server")]
+    pub postgres_servers: Vec<PostgresServer>,
 }
 
 /// `[organisation]`: names that appear in what is rendered.
@@ -95,6 +100,11 @@ impl Config {
     /// The repository of that name.
     pub fn gitops_repository(&self, name: &str) -> Option<&GitOpsRepository> {
         self.gitops_repositories.iter().find(|repository| repository.name.as_str() == name)
+    }
+
+    /// The PostgreSQL server of that name.
+    pub fn postgres_server(&self, name: &str) -> Option<&PostgresServer> {
+        self.postgres_servers.iter().find(|server| server.name.as_str() == name)
     }
 
     /// The namespace of that name.

@@ -1,3 +1,4 @@
 //! Drivers: the only modules that touch the world outside the server.
 
 pub mod gitops;
+pub mod postgres;

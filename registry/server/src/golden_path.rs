@@ -26,7 +26,7 @@ mod slo;
 mod template;
 mod yaml;
 
-pub use directory::{DirectoryError, read_directory};
+pub use directory::{DirectoryError, read_directory, shared_partials};
 /// JSON in the form that rendered files have.
 pub(crate) fn to_yaml(value: &serde_json::Value) -> String {
     yaml::write(&yaml::Tree::from_json(value))

@@ -3,10 +3,12 @@
 //! Operations are rows. A worker claims those that are due under a lease, prolongs it while it works, and writes
 //! nothing once it lost it. What a dead process had claimed is claimed again: at once where this process is the only
 //! one on the data folder, else when the lease runs out. A step may therefore run twice, and is made so that the
-//! second time does no harm.
+//! second time does no harm. Beside it runs the sweeper, which ends logins whose time is over.
 
 mod commit;
 mod operation;
+mod provision;
+mod sweep;
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -39,7 +41,12 @@ impl Worker {
     /// Starts working on the queue of `app`.
     pub fn start(app: App) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(work(app, stopped));
+        let sweeping = tokio::spawn(sweep::sweep(app.clone(), stopped.clone()));
+        let task = tokio::spawn(async move {
+            work(app, stopped).await;
+            // It ends at once, or after the statement that it waits for; what is left is done by the next process.
+            let _ = sweeping.await;
+        });
         Self { stop, task }
     }
 

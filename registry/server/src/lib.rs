@@ -8,6 +8,7 @@
 //! - [`app`]: what a handler may use; [`router`]: every route in one list; [`serve`]: sockets, TLS, shutdown
 //! - [`routes`]: the HTTP edge; [`extract`] and [`error`] are its two halves
 //! - [`ops`]: what the service does; [`store`]: the only SQL; [`blobs`]: the only object paths
+//! - [`secrets`]: values sealed under keys that are not in the database
 //! - [`drivers`]: the only modules that touch the world outside; [`auth`]: who asks; [`model`]: pure rules
 //! - [`golden_path`]: reads golden paths and renders them; [`policy`]: judges requests. Both pure, beside [`model`]
 //! - [`openpgp`]: signatures of provider releases
@@ -37,6 +38,7 @@ pub mod policy;
 pub mod request_id;
 pub mod router;
 pub mod routes;
+pub mod secrets;
 pub mod serve;
 pub mod signals;
 pub mod store;

@@ -12,11 +12,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use crate::config::{Config, GitOpsRepository};
+use crate::config::{self, Config, GitOpsRepository, PostgresTls};
 use crate::drivers::gitops::{
     Credentials, GitOps, GitOpsError, GitProgram, Identity, Repository, Secret,
 };
+use crate::drivers::postgres::{PostgresError, PostgresServer, Settings, Tls};
 use crate::model::environment::{EnvironmentFacts, OwnerFacts, PlatformFacts};
+use crate::model::secret::SecretText;
 use crate::path_cache::PathCache;
 use crate::policy::{PolicyBundle, PolicyError};
 use crate::signals::Signals;
@@ -51,6 +53,19 @@ pub struct Place {
     pub revision: String,
     /// Its repository and branch.
     pub gitops: GitOps,
+    /// The server of its databases.
+    pub databases: Option<Databases>,
+}
+
+/// The server of an environment's databases.
+#[derive(Clone)]
+pub struct Databases {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The server.
+    pub server: PostgresServer,
+    /// How long the credentials before a rotation go on working.
+    pub drain_millis: i64,
 }
 
 /// Why the platform could not start.
@@ -59,6 +74,9 @@ pub enum PlatformStartError {
     /// A repository's settings.
     #[error(transparent)]
     GitOps(#[from] GitOpsError),
+    /// A database server's settings.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// A file that the configuration names.
     #[error("cannot read {}", path.display())]
     File {
@@ -119,6 +137,7 @@ impl Place {
 }
 
 fn places(config: &Config) -> Result<BTreeMap<Name, Place>, PlatformStartError> {
+    let servers = postgres_servers(config)?;
     let mut drivers: BTreeMap<(&str, &str), GitOps> = BTreeMap::new();
     let mut places = BTreeMap::new();
     for environment in &config.environments {
@@ -138,10 +157,49 @@ fn places(config: &Config) -> Result<BTreeMap<Name, Place>, PlatformStartError> 
             remembered: environment.facts(config),
             revision: environment.revision(config),
             gitops,
+            databases: environment.postgres.as_ref().and_then(|postgres| {
+                let server = servers.get(&postgres.server)?.clone();
+                let drain = postgres.drain_seconds.saturating_mul(1000);
+                let drain_millis = i64::try_from(drain).unwrap_or(i64::MAX);
+                Some(Databases { name: postgres.server.to_string(), server, drain_millis })
+            }),
         };
         places.insert(environment.name.clone(), place);
     }
     Ok(places)
+}
+
+/// One driver a server, whose connections its environments share.
+fn postgres_servers(config: &Config) -> Result<BTreeMap<Name, PostgresServer>, PlatformStartError> {
+    let servers = config.postgres_servers.iter();
+    servers.map(|server| Ok((server.name.clone(), postgres_server(config, server)?))).collect()
+}
+
+fn postgres_server(
+    config: &Config,
+    server: &config::PostgresServer,
+) -> Result<PostgresServer, PlatformStartError> {
+    let file = &server.admin_password_file;
+    let password = config::Secret::from_file(file)
+        .map_err(|source| PlatformStartError::File { path: file.clone(), source })?;
+    let password = SecretText::new(password.expose());
+    let settings = Settings {
+        tls: match server.tls {
+            PostgresTls::Disable => Tls::Disable,
+            PostgresTls::Require => Tls::Require,
+            PostgresTls::VerifyFull => Tls::VerifyFull { authority: server.ca_file.clone() },
+        },
+        maintenance_database: server.admin_database.clone(),
+        connections: usize::try_from(server.connections).unwrap_or(usize::MAX),
+        ..Settings::new(
+            &server.host,
+            server.port,
+            &server.admin_user,
+            password,
+            &config.server.hostname,
+        )
+    };
+    Ok(PostgresServer::new(settings)?)
 }
 
 fn driver(

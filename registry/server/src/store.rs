@@ -10,10 +10,14 @@ pub mod audit;
 mod document;
 pub mod environments;
 pub mod golden_paths;
+pub mod leases;
+pub mod logins;
 pub mod modules;
 pub mod operations;
 pub mod providers;
 pub mod resources;
+pub mod secret_keys;
+pub mod secrets;
 pub mod tokens;
 
 use std::path::Path;
@@ -102,6 +106,11 @@ impl Store {
     /// A connection that only reads.
     pub async fn read(&self) -> Result<sqlx::pool::PoolConnection<Sqlite>, StoreError> {
         Ok(self.readers.acquire().await?)
+    }
+
+    /// A connection that sees the database as it is at its first read, whatever is written meanwhile.
+    pub async fn snapshot(&self) -> Result<Tx, StoreError> {
+        Ok(self.readers.begin().await?)
     }
 
     /// Proves that the database answers and takes writes.

@@ -44,9 +44,10 @@ fn keys_are_readable_only_by_their_owner() {
     let folder = tempfile::tempdir().unwrap();
     ok(&idp(folder.path()).args(["--json", "init", "."]).output().unwrap());
 
-    let mode = std::fs::metadata(folder.path().join("publisher.pem")).unwrap().permissions().mode();
-
-    assert_eq!(mode & 0o777, 0o600);
+    for key in ["publisher.pem", "secrets.key"] {
+        let mode = std::fs::metadata(folder.path().join(key)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{key}");
+    }
 }
 
 #[test]

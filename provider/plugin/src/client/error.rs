@@ -79,6 +79,21 @@ impl ClientError {
         ))
     }
 
+    /// A resource that this version cannot read.
+    pub(crate) fn not_understood(
+        which: &registry_api::platform::ResourceRef,
+        error: &serde_json::Error,
+    ) -> Self {
+        Self::NotThePlatform(format!(
+            "The platform describes {} {}/{} in a way that this provider's version ({}) does not understand: {error}. \
+             Use the provider's version that belongs to the platform's.",
+            which.kind,
+            which.environment,
+            which.name,
+            env!("CARGO_PKG_VERSION"),
+        ))
+    }
+
     pub(super) fn setup(error: &RootsError) -> Self {
         Self::Setup(format!("The provider's TLS settings cannot be used: {}.", chain(error)))
     }

@@ -1,5 +1,6 @@
 //! Sending a request until it is answered, within reason.
 
+use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -27,8 +28,19 @@ pub(super) struct Request {
     path: String,
     query: Vec<(&'static str, String)>,
     headers: HeaderMap,
-    body: Option<Vec<u8>>,
+    body: Option<Body>,
     waits: Duration,
+    confidential: bool,
+}
+
+/// What a request or an answer carries. It may hold secrets, so nothing shows it.
+#[derive(Clone, Default)]
+struct Body(Vec<u8>);
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.0.len())
+    }
 }
 
 impl Request {
@@ -40,6 +52,7 @@ impl Request {
             headers: HeaderMap::new(),
             body: None,
             waits: Duration::ZERO,
+            confidential: false,
         }
     }
 
@@ -52,7 +65,7 @@ impl Request {
         let bytes = serde_json::to_vec(body).map_err(|error| {
             ClientError::Setup(format!("the request cannot be written: {error}"))
         })?;
-        self.body = Some(bytes);
+        self.body = Some(Body(bytes));
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(self)
     }
@@ -75,6 +88,12 @@ impl Request {
         if let Ok(key) = HeaderValue::from_str(key) {
             self.headers.insert(IDEMPOTENCY_KEY_HEADER, key);
         }
+        self
+    }
+
+    /// The answer holds secrets: not even one that cannot be read is quoted.
+    pub(super) fn confidential(mut self) -> Self {
+        self.confidential = true;
         self
     }
 
@@ -121,15 +140,36 @@ impl Transport {
         &self,
         request: &Request,
     ) -> Result<T, ClientError> {
+        let answer = self.answer(request).await?;
+        serde_json::from_slice(&answer.body.0).map_err(|error| {
+            let why = if request.confidential {
+                format!(
+                    "the body is not what was asked for (line {}, column {})",
+                    error.line(),
+                    error.column()
+                )
+            } else {
+                format!("the body is not what was asked for ({error})")
+            };
+            ClientError::unreadable(&self.endpoint, answer.status, &why)
+        })
+    }
+
+    /// Sends a request, again where that may help; whatever the answer says, it is not looked at.
+    pub(super) async fn send(&self, request: &Request) -> Result<(), ClientError> {
+        self.answer(request).await.map(drop)
+    }
+
+    async fn answer(&self, request: &Request) -> Result<Answer, ClientError> {
         let http = self.http.get_or_try_init(|| async { self.build() }).await?;
         let attempts =
             if self.gave_up.load(Ordering::Relaxed) { 1 } else { self.patience.attempts };
         let mut attempt = 1;
         loop {
-            let failure = match self.send(http, request, attempt).await {
+            let failure = match self.attempt(http, request, attempt).await {
                 Ok(answer) => {
                     self.gave_up.store(false, Ordering::Relaxed);
-                    return self.read(&answer);
+                    return self.accepted(answer);
                 }
                 Err(failure) => failure,
             };
@@ -168,7 +208,7 @@ impl Transport {
             .map_err(|error| ClientError::Setup(format!("HTTP cannot be set up: {error}.")))
     }
 
-    async fn send(
+    async fn attempt(
         &self,
         http: &reqwest::Client,
         request: &Request,
@@ -204,31 +244,29 @@ impl Transport {
             .query(&request.query)
             .headers(request.headers.clone());
         if let Some(body) = &request.body {
-            builder = builder.body(body.clone());
+            builder = builder.body(body.0.clone());
         }
         Answer::receive(builder.send().await?).await
     }
 
-    fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ClientError> {
+    /// The answer, where it is a success that can be read.
+    fn accepted(&self, answer: Answer) -> Result<Answer, ClientError> {
         if answer.status.is_redirection() {
             return Err(ClientError::redirected(&self.endpoint, answer.location.as_deref()));
         }
         if !answer.status.is_success() {
-            return Err(self.refuse(answer));
+            return Err(self.refuse(&answer));
         }
         if answer.too_long {
             let why = format!("more than {LONGEST_ANSWER} bytes");
             return Err(ClientError::unreadable(&self.endpoint, answer.status, &why));
         }
-        serde_json::from_slice(&answer.body).map_err(|error| {
-            let why = format!("the body is not what was asked for ({error})");
-            ClientError::unreadable(&self.endpoint, answer.status, &why)
-        })
+        Ok(answer)
     }
 
     fn refuse(&self, answer: &Answer) -> ClientError {
         let request_id = answer.request_id.clone();
-        ClientError::refused(&self.endpoint, answer.status, request_id, &answer.body)
+        ClientError::refused(&self.endpoint, answer.status, request_id, &answer.body.0)
     }
 }
 
@@ -247,7 +285,7 @@ struct Answer {
     request_id: Option<String>,
     retry_after: Option<Duration>,
     location: Option<String>,
-    body: Vec<u8>,
+    body: Body,
     too_long: bool,
 }
 
@@ -263,15 +301,15 @@ impl Answer {
                 .and_then(|seconds| seconds.trim().parse().ok())
                 .map(Duration::from_secs),
             location: header(LOCATION.as_str()),
-            body: Vec::new(),
+            body: Body::default(),
             too_long: false,
         };
         while let Some(chunk) = response.chunk().await? {
-            if answer.body.len() + chunk.len() > LONGEST_ANSWER {
+            if answer.body.0.len() + chunk.len() > LONGEST_ANSWER {
                 answer.too_long = true;
                 break;
             }
-            answer.body.extend_from_slice(&chunk);
+            answer.body.0.extend_from_slice(&chunk);
         }
         Ok(answer)
     }

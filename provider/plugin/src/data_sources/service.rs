@@ -1,5 +1,7 @@
 //! `idp_service` as a data source: everything that can be read of a service, whoever manages it.
 
+use std::collections::HashMap;
+
 use provider_framework::data_source::{
     DataSource, Found, ReadDataSourceRequest, ValidateDataSourceRequest,
 };
@@ -13,6 +15,7 @@ use provider_framework::{AttributePath, Diagnostics, Failed, Report as _, async_
 use registry_api::Name;
 use registry_api::platform::{DriftKind, Kind, Resource, ResourcePhase, ResourceRef};
 
+use crate::client::ClientError;
 use crate::report;
 use crate::resources::service;
 use crate::settings::Platform;
@@ -68,9 +71,13 @@ impl DataSource for ServiceSource {
                 attribute.constraint = AttributeConstraint::Required;
             }
         }
-        schema
-            .attribute("phase", computed(AttributeType::String, PHASE))
-            .attribute("drift", computed(drift(), "What someone else changed in the repository."))
+        schema.attribute("phase", computed(AttributeType::String, PHASE)).attribute(
+            "drift",
+            computed(
+                drift(),
+                "What someone else changed in the repository or on database servers.",
+            ),
+        )
     }
 
     async fn validate(
@@ -106,7 +113,10 @@ impl DataSource for ServiceSource {
                           that there are.";
             return Err(found.diagnostics.fail(format!("{label}: it does not exist"), detail));
         };
-        found.set(describe(&resource));
+        let described = describe(resource).map_err(|error| {
+            report::client_error(&mut found.diagnostics, &label, "reading", &error)
+        })?;
+        found.set(described);
         Ok(())
     }
 }
@@ -116,20 +126,27 @@ const PHASE: &str = "Where it stands: `unfinished`, `ready`, `changing`, `failed
 
 fn drift() -> AttributeType {
     list_of_objects([
-        ("path", computed(AttributeType::String, "Which file.")),
+        (
+            "path",
+            computed(
+                AttributeType::String,
+                "Which file, or which object of a database server: `postgres:Role/orders_read`.",
+            ),
+        ),
         ("kind", computed(AttributeType::String, "`missing`, `modified` or `unexpected`.")),
     ])
 }
 
 /// The same attribute, and everything in it, for reading only.
 fn read_only(attribute: Attribute) -> Attribute {
+    let inside = |inner: HashMap<String, Attribute>| {
+        inner.into_iter().map(|(name, attribute)| (name, read_only(attribute))).collect()
+    };
     let attr_type = match attribute.attr_type {
-        AttributeType::AttributeSingle(inner) => AttributeType::AttributeSingle(
-            inner.into_iter().map(|(name, attribute)| (name, read_only(attribute))).collect(),
-        ),
-        AttributeType::AttributeList(inner) => AttributeType::AttributeList(
-            inner.into_iter().map(|(name, attribute)| (name, read_only(attribute))).collect(),
-        ),
+        AttributeType::AttributeSingle(inner) => AttributeType::AttributeSingle(inside(inner)),
+        AttributeType::AttributeList(inner) => AttributeType::AttributeList(inside(inner)),
+        AttributeType::AttributeMap(inner) => AttributeType::AttributeMap(inside(inner)),
+        AttributeType::AttributeSet(inner) => AttributeType::AttributeSet(inside(inner)),
         other => other,
     };
     Attribute { attr_type, constraint: AttributeConstraint::Computed, ..attribute }
@@ -147,13 +164,15 @@ fn name(
     })
 }
 
-fn describe(resource: &Resource) -> Value {
-    let mut value = service::describe(resource);
+fn describe(resource: Resource) -> Result<Value, ClientError> {
+    let phase = phase(resource.phase);
+    let drift = resource.drift.clone();
+    let mut value = service::describe(resource)?;
     if let Value::Map(entries) = &mut value {
         entries.retain(|name, _| !HANDLING.contains(&name.as_str()));
-        entries.insert("phase".to_owned(), Value::string(phase(resource.phase)));
-        let drift = resource.drift.iter().map(|drift| DriftModel {
-            path: Attr::Known(drift.path.clone()),
+        entries.insert("phase".to_owned(), Value::string(phase));
+        let drift = drift.into_iter().map(|drift| DriftModel {
+            path: Attr::Known(drift.path),
             kind: Attr::from(match drift.kind {
                 DriftKind::Missing => "missing",
                 DriftKind::Modified => "modified",
@@ -162,7 +181,7 @@ fn describe(resource: &Resource) -> Value {
         });
         entries.insert("drift".to_owned(), drift.collect::<Vec<_>>().into_value());
     }
-    value
+    Ok(value)
 }
 
 fn phase(phase: ResourcePhase) -> &'static str {
@@ -172,5 +191,39 @@ fn phase(phase: ResourcePhase) -> &'static str {
         ResourcePhase::Changing => "changing",
         ResourcePhase::Failed => "failed",
         ResourcePhase::Deleting => "deleting",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_it_can_be_set_but_which_service_it_is() {
+        fn settable(
+            prefix: &str,
+            attributes: &HashMap<String, Attribute>,
+            found: &mut Vec<String>,
+        ) {
+            for (name, attribute) in attributes {
+                if attribute.constraint != AttributeConstraint::Computed {
+                    found.push(format!("{prefix}{name}"));
+                }
+                if let AttributeType::AttributeSingle(inner)
+                | AttributeType::AttributeList(inner)
+                | AttributeType::AttributeMap(inner)
+                | AttributeType::AttributeSet(inner) = &attribute.attr_type
+                {
+                    settable(&format!("{prefix}{name}."), inner, found);
+                }
+            }
+        }
+        let schema = ServiceSource::new(Configured::new()).schema();
+
+        let mut found = Vec::new();
+        settable("", &schema.schema.block.attributes, &mut found);
+
+        found.sort();
+        assert_eq!(found, ["environment", "name"]);
     }
 }

@@ -50,6 +50,15 @@ impl Page {
         page.text
     }
 
+    /// An ephemeral resource.
+    pub(super) fn ephemeral_resource(name: &str, schema: &ResourceSchema, usage: &str) -> String {
+        let title = format!("{name} Ephemeral Resource - idp");
+        let mut page = Self::start(&title, &format!("{name} (Ephemeral Resource)"), schema);
+        page.code("## Example Usage", "terraform", usage);
+        page.schema(schema);
+        page.text
+    }
+
     fn start(page_title: &str, heading: &str, schema: &ResourceSchema) -> Self {
         let description = &schema.schema.block.description.content;
         let first = description.lines().next().unwrap_or_default();
@@ -77,9 +86,9 @@ impl Page {
         self.line("\n## Schema");
         let attributes = &schema.schema.block.attributes;
         for group in GROUPS {
-            self.group("###", "", group, attributes);
+            self.group("###", "", group, attributes, schema);
         }
-        self.nested("", attributes);
+        self.nested("", attributes, schema);
     }
 
     fn group(
@@ -88,6 +97,7 @@ impl Page {
         prefix: &str,
         (title, constraints): (&str, &[AttributeConstraint]),
         attributes: &HashMap<String, Attribute>,
+        schema: &ResourceSchema,
     ) {
         let sorted: BTreeMap<_, _> = attributes
             .iter()
@@ -102,6 +112,9 @@ impl Page {
             if attribute.sensitive {
                 kind.push_str(", Sensitive");
             }
+            if schema.is_write_only(&dotted(&anchor(prefix, name))) {
+                kind.push_str(", Write-only");
+            }
             let mut line = format!("- `{name}` ({kind}) {}", attribute.description.content);
             if nested_attributes(&attribute.attr_type).is_some() {
                 // Writing to a string cannot fail.
@@ -111,19 +124,24 @@ impl Page {
         }
     }
 
-    fn nested(&mut self, prefix: &str, attributes: &HashMap<String, Attribute>) {
+    fn nested(
+        &mut self,
+        prefix: &str,
+        attributes: &HashMap<String, Attribute>,
+        schema: &ResourceSchema,
+    ) {
         let sorted: BTreeMap<_, _> = attributes.iter().collect();
         for (name, attribute) in sorted {
             let Some(inner) = nested_attributes(&attribute.attr_type) else { continue };
             let anchor = anchor(prefix, name);
-            let path = anchor.replace("--", ".");
+            let path = dotted(&anchor);
             self.line(&format!(
                 "\n<a id=\"nestedatt--{anchor}\"></a>\n### Nested Schema for `{path}`"
             ));
             for group in GROUPS {
-                self.group("####", &anchor, group, inner);
+                self.group("####", &anchor, group, inner, schema);
             }
-            self.nested(&anchor, inner);
+            self.nested(&anchor, inner, schema);
         }
     }
 }
@@ -136,6 +154,10 @@ const GROUPS: [(&str, &[AttributeConstraint]); 3] = [
 
 fn anchor(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}--{name}") }
+}
+
+fn dotted(anchor: &str) -> String {
+    anchor.replace("--", ".")
 }
 
 fn nested_attributes(ty: &AttributeType) -> Option<&HashMap<String, Attribute>> {

@@ -5,6 +5,9 @@
 #![expect(dead_code, reason = "each test binary uses its own part")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail their test")]
 
+pub(crate) mod database;
+pub(crate) mod driven;
+
 use std::sync::{Arc, Mutex};
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -39,6 +42,8 @@ pub(crate) enum Reply {
     Json(u16, Json),
     /// The same with one more header.
     WithHeader(u16, &'static str, Json),
+    /// A status and no body.
+    Empty(u16),
     /// Nothing, and the connection breaks.
     HangUp,
     /// Nothing, and the connection stays.
@@ -129,12 +134,12 @@ async fn serve(
         before
     };
     let (status, header, body) = match script(&request, before) {
-        Reply::Json(status, body) => (status, "", body),
-        Reply::WithHeader(status, header, body) => (status, header, body),
+        Reply::Json(status, body) => (status, "", body.to_string()),
+        Reply::WithHeader(status, header, body) => (status, header, body.to_string()),
+        Reply::Empty(status) => (status, "", String::new()),
         Reply::HangUp => return Ok(()),
         Reply::Silence => std::future::pending().await,
     };
-    let body = body.to_string();
     let separator = if header.is_empty() { "" } else { "\r\n" };
     let answer = format!(
         "HTTP/1.1 {status} -\r\ncontent-type: application/json\r\nx-request-id: req_7\r\nconnection: close\r\n\

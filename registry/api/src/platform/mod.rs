@@ -1,18 +1,23 @@
-//! The platform API, `/api/v1`: plans, resources, operations, golden paths, audit.
+//! The platform API, `/api/v1`: plans, resources, operations, secrets, golden paths, audit.
 //!
 //! JSON in and out; every error is a [`crate::Problem`]. Times are RFC 3339 in UTC.
 
 mod audit;
+mod credential;
+mod database;
 mod golden_path;
 mod operation;
 mod place;
 mod plan;
 mod resource;
+mod secret;
 mod service;
 
 use serde::{Deserialize, Serialize};
 
 pub use audit::{AuditEntry, AuditHead, AuditPage};
+pub use credential::{Credential, CredentialLease, CredentialRequest, Rotate};
+pub use database::{Access, DatabaseOutputs, DatabaseSpec, DeletionPolicy, Rotation};
 pub use golden_path::{
     GoldenPath, GoldenPathList, GoldenPathRef, GoldenPathSummary, GoldenPathVersion, PathStatus,
 };
@@ -26,7 +31,11 @@ pub use resource::{
     Condition, DeployRequest, Drift, DriftKind, GitOpsLocation, Outputs, PutResource, Resource,
     ResourceList, ResourcePhase, ResourceRef, ResourceSummary,
 };
-pub use service::{ImageSource, Latency, Replicas, ServiceSpec, Slo};
+pub use secret::{
+    Generate, InvalidSecretRef, PutSecret, Secret, SecretList, SecretOrigin, SecretRef,
+    SecretRotation, SecretValues, Sensitive,
+};
+pub use service::{ImageSource, Latency, Replicas, ServiceSpec, Slo, Use};
 
 /// Path under which the platform API is served.
 pub const BASE_PATH: &str = "/api/v1";
@@ -44,6 +53,8 @@ pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 pub enum Kind {
     /// A workload rendered into a GitOps repository.
     Service,
+    /// A database on a server of the environment.
+    Database,
 }
 
 impl Kind {
@@ -51,6 +62,7 @@ impl Kind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Service => "service",
+            Self::Database => "database",
         }
     }
 }

@@ -31,6 +31,9 @@ pub struct PlanRequest {
     /// Which version of the path.
     #[serde(default)]
     pub golden_path: Selection,
+    /// Whether a create takes over what exists already and belongs to nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopt: bool,
     /// The resource as the client last read it. With a create: the one that the client removes first, to make this
     /// one in its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,6 +84,9 @@ pub struct Prior {
     /// other changes than the one before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rendered_sha256: Option<String>,
+    /// The same of what is on database servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioned_sha256: Option<String>,
 }
 
 /// Answer of `POST /plans`.
@@ -110,6 +116,10 @@ pub struct Plan {
     /// Digest of what would be rendered; absent when inputs are unknown and for a delete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rendered_sha256: Option<String>,
+    /// Digest of what would be on the environment's database servers for this resource; absent where it has nothing
+    /// there, when inputs are unknown and for a delete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioned_sha256: Option<String>,
     /// Revision of the environment's configuration.
     pub environment_revision: String,
 }
@@ -118,11 +128,11 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Change {
-    /// Which driver does it: `gitops`.
+    /// Which driver does it: `gitops` or `postgres`.
     pub target: String,
     /// What it does.
     pub action: ChangeAction,
-    /// To what: `Deployment/checkout`.
+    /// To what: `Deployment/checkout`, `Role/orders_read`.
     pub object: String,
     /// One line for people.
     pub summary: String,

@@ -1,8 +1,9 @@
 //! Resources: what was asked for, and what is.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::{Change, GoldenPathRef, Kind, Selection, ServiceSpec};
+use super::{Change, DatabaseOutputs, GoldenPathRef, Kind, Selection};
 use crate::{Name, VersionConstraint};
 
 /// Names one resource.
@@ -26,14 +27,18 @@ pub struct ResourceRef {
 pub struct PutResource {
     /// For whom.
     pub owner: Name,
-    /// What is asked for.
-    pub spec: ServiceSpec,
+    /// What is asked for: a [`ServiceSpec`](super::ServiceSpec) or a [`DatabaseSpec`](super::DatabaseSpec), as the
+    /// kind in the path says.
+    pub spec: Value,
     /// Which version of the path.
     #[serde(default)]
     pub golden_path: Selection,
     /// Whether a delete is refused.
     #[serde(default)]
     pub deletion_protection: bool,
+    /// Whether a create takes over what exists already and belongs to nobody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopt: bool,
     /// The digest that the plan showed; other content is refused with `plan_stale`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected_rendered_sha256: Option<String>,
@@ -62,8 +67,9 @@ pub struct Resource {
     pub owner: Name,
     /// Grows with every accepted change.
     pub generation: u64,
-    /// What stands: the last change that succeeded, or, before the first, what was asked for.
-    pub spec: ServiceSpec,
+    /// What stands: the last change that succeeded, or, before the first, what was asked for. Its shape is that of
+    /// the kind, as in [`PutResource::spec`].
+    pub spec: Value,
     /// What the configuration allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub golden_path_version: Option<VersionConstraint>,
@@ -78,8 +84,9 @@ pub struct Resource {
     pub conditions: Vec<Condition>,
     /// What it gives.
     pub outputs: Outputs,
-    /// The image that runs.
-    pub running_image: String,
+    /// The image that runs; absent where the resource is no service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_image: Option<String>,
     /// What the last operation changed.
     #[serde(default)]
     pub changes: Vec<Change>,
@@ -87,6 +94,10 @@ pub struct Resource {
     pub rendered_sha256: String,
     /// Digest of what the platform put there.
     pub desired_rendered_sha256: String,
+    /// Digest of what is on the environment's database servers for this resource now, its roles, grants and
+    /// settings; absent where it has nothing there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioned_sha256: Option<String>,
     /// What differs.
     #[serde(default)]
     pub drift: Vec<Drift>,
@@ -158,17 +169,20 @@ pub struct Condition {
     pub message: String,
 }
 
-/// What a service gives.
+/// What a resource gives.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Outputs {
     /// Where it is reached; absent where the environment has no domain.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Its entity in the catalogue: `component:staging/checkout`.
+    /// Its entity in the catalogue: `component:staging/checkout`, `resource:staging/orders`.
     pub catalog_ref: String,
     /// Where its files are.
     pub gitops: GitOpsLocation,
+    /// How a database is reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseOutputs>,
 }
 
 /// Where the files of a resource are.
@@ -188,7 +202,7 @@ pub struct GitOpsLocation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct Drift {
-    /// Which file.
+    /// Which file, or which object of a database server: `postgres:Role/orders_read`.
     pub path: String,
     /// In what way.
     pub kind: DriftKind,

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::Access;
+
 /// What an application team writes about a service.
 ///
 /// `template` and `language` choose the golden path `golden/<template>/<language>`, whose input schema has the
@@ -36,9 +38,24 @@ pub struct ServiceSpec {
     /// What users are promised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slo: Option<Slo>,
+    /// Other resources that it uses, by the name under which it knows them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub uses: BTreeMap<String, Use>,
     /// Inputs that only this path knows.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, Value>,
+}
+
+/// A resource that a service uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct Use {
+    /// Its id: `database/staging/orders` or `secret/staging/stripe`.
+    pub resource: String,
+    /// What the service may do with a database; a secret is only ever read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
 }
 
 /// Who moves the image of a running service.
@@ -88,6 +105,6 @@ pub struct Latency {
     pub target: f64,
 }
 
-fn default_size() -> String {
+pub(super) fn default_size() -> String {
     "small".to_owned()
 }

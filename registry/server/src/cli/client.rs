@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use registry_api::Problem;
-use registry_api::platform::{IDEMPOTENCY_KEY_HEADER, Operation};
+use registry_api::platform::IDEMPOTENCY_KEY_HEADER;
 use registry_api::tokens::ServerInfo;
 use reqwest::multipart::Form;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -108,8 +108,12 @@ impl Client {
         self.send(self.request(Method::DELETE, path)).await.map(drop)
     }
 
-    /// Deletes what is at a generation, and answers with the operation.
-    pub(super) async fn delete_at(&self, path: &str, generation: u64) -> anyhow::Result<Operation> {
+    /// Deletes what is at a generation.
+    pub(super) async fn delete_at<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        generation: u64,
+    ) -> anyhow::Result<T> {
         let request = self.request(Method::DELETE, path);
         let answer = self.send(request.header("if-match", format!("\"{generation}\""))).await?;
         self.read(answer).await

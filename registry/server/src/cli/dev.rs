@@ -31,7 +31,9 @@ use crate::serve::Listener;
 #[command(after_help = "\
 Examples:
   idp dev --modules modules --provider target/debug/terraform-provider-idp
-  idp dev ./play                            keep everything in ./play, continue there the next time")]
+  idp dev ./play                            keep everything in ./play, continue there the next time
+  idp dev --postgres localhost:5432 --postgres-user idp --postgres-password-file password
+                                            with databases, on a server that is there")]
 pub(super) struct Dev {
     /// Folder to keep everything in [default: a temporary one]
     directory: Option<PathBuf>,
@@ -47,6 +49,22 @@ pub(super) struct Dev {
     /// Version under which --provider is published
     #[arg(long, default_value = env!("CARGO_PKG_VERSION"), value_name = "VERSION")]
     provider_version: String,
+    #[command(flatten)]
+    postgres: Postgres,
+}
+
+/// The PostgreSQL server that databases are made on.
+#[derive(Debug, Args)]
+struct Postgres {
+    /// PostgreSQL server for idp_database; without one there are no databases
+    #[arg(long = "postgres", value_name = "HOST:PORT", requires = "password_file")]
+    server: Option<String>,
+    /// Its administrator, with CREATEDB and CREATEROLE
+    #[arg(long = "postgres-user", default_value = "postgres", value_name = "NAME")]
+    user: String,
+    /// File with the administrator's password
+    #[arg(long = "postgres-password-file", value_name = "FILE")]
+    password_file: Option<PathBuf>,
 }
 
 /// The hostname in sources; the CLI configuration maps it to the listening address.
@@ -63,7 +81,7 @@ impl Dev {
             (None, Some(temporary)) => temporary.path().to_owned(),
             (None, None) => bail!("there is no folder to work in"),
         };
-        let token = prepare_folder(&folder, &self.listen).await?;
+        let token = prepare_folder(&folder, &self.listen, &self.postgres).await?;
         let mut config = Config::load(&folder.join("idp.toml"), context.variables)?;
         config.server.listen.clone_from(&self.listen);
         serve::start_log(
@@ -120,7 +138,11 @@ impl Dev {
 }
 
 /// Makes what is missing in the folder; the token that works on it.
-async fn prepare_folder(folder: &Path, listen: &str) -> anyhow::Result<String> {
+async fn prepare_folder(
+    folder: &Path,
+    listen: &str,
+    postgres: &Postgres,
+) -> anyhow::Result<String> {
     let token_file = folder.join("admin-token");
     if folder.join("idp.toml").exists() {
         return fs::read_to_string(&token_file).with_context(|| {
@@ -142,6 +164,8 @@ async fn prepare_folder(folder: &Path, listen: &str) -> anyhow::Result<String> {
     }
     let mut text = fs::read_to_string(&config_file).context("cannot read the configuration")?;
     text.push_str(DEV_SECTIONS);
+    text.push_str(&postgres.sections()?);
+    text.push_str(DEV_OWNER);
     fs::write(&config_file, text).context("cannot write the configuration")?;
     Ok(token)
 }
@@ -158,12 +182,39 @@ tier = "staging"
 gitops_repository = "gitops"
 domain = "staging.idp.test"
 destination = { server = "https://kubernetes.default.svc", namespace = "apps" }
+secrets = { url = "http://registry.idp.test" }
+"#;
 
+const DEV_OWNER: &str = r#"
 [[owner]]
 name = "payments"
 title = "Payments"
 contact = "payments@example.com"
 "#;
+
+impl Postgres {
+    /// What the configuration says of it; the first line still belongs to the environment.
+    fn sections(&self) -> anyhow::Result<String> {
+        let (Some(server), Some(file)) = (&self.server, &self.password_file) else {
+            return Ok(String::new());
+        };
+        let place =
+            server.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+        let Some((host, port)) = place else {
+            bail!("{server:?} is no server: write HOST:PORT, such as localhost:5432");
+        };
+        let port: u16 = port;
+        let file =
+            std::path::absolute(file).with_context(|| format!("cannot find {}", file.display()))?;
+        Ok(format!(
+            "postgres = {{ server = \"dev\", extensions = [\"citext\", \"hstore\", \"pg_trgm\", \"pgcrypto\"] }}\n\n\
+             [[postgres_server]]\nname = \"dev\"\nhost = {host:?}\nport = {port}\nadmin_user = {user:?}\n\
+             admin_password_file = {file:?}\ntls = \"disable\"\n",
+            user = self.user,
+            file = file.display().to_string(),
+        ))
+    }
+}
 
 /// The key of an earlier run, or a new one.
 async fn provider_key(file: &Path) -> anyhow::Result<openpgp::SigningKey> {

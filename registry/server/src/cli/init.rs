@@ -16,6 +16,7 @@ use crate::auth::{Maker, NewToken, create_token};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::right::Rights;
+use crate::secrets::Secrets;
 
 /// Write a configuration, keys and one admin token.
 ///
@@ -44,13 +45,20 @@ impl Init {
         let made = initialise(&self.directory, &self.public_url, self.hostname.as_deref()).await?;
         let config = made.config_file.display();
         context.output.answer(
-            &json!({ "config": made.config_file, "publisher_key": made.publisher_key, "admin_token": made.token }),
+            &json!({
+                "config": made.config_file,
+                "publisher_key": made.publisher_key,
+                "secret_key_file": made.secret_key_file,
+                "admin_token": made.token,
+            }),
             format_args!(
                 "wrote {config}\n\
-                 wrote {key} (signs modules; keep it off the server)\n\n\
+                 wrote {key} (signs modules; keep it off the server)\n\
+                 wrote {secrets} (seals secrets; keep a copy apart from those of the database)\n\n\
                  admin token, shown only now:\n\n  {token}\n\n\
                  next:\n  idp serve --config {config}\n  export IDP_SERVER={url} IDP_TOKEN={token}",
                 key = made.publisher_key.display(),
+                secrets = made.secret_key_file.display(),
                 token = made.token,
                 url = self.public_url,
             ),
@@ -62,6 +70,7 @@ impl Init {
 pub(super) struct Initialised {
     pub(super) config_file: PathBuf,
     pub(super) publisher_key: PathBuf,
+    pub(super) secret_key_file: PathBuf,
     pub(super) token: String,
 }
 
@@ -90,6 +99,7 @@ pub(super) async fn initialise(
         })?;
     let clock = Clock::system();
     let store = open_store(&config).await?;
+    Secrets::open(&store, &config.server.secret_key_file, clock.now()).await?;
     let new = NewToken {
         name: "admin".parse()?,
         rights: Rights::parse(&["admin"])?,
@@ -98,7 +108,8 @@ pub(super) async fn initialise(
     };
     let (_, token) = create_token(&store, &clock, new).await?;
     store.close().await;
-    Ok(Initialised { config_file, publisher_key, token })
+    let secret_key_file = config.server.secret_key_file;
+    Ok(Initialised { config_file, publisher_key, secret_key_file, token })
 }
 
 /// Writes a file that must not exist yet.
@@ -131,6 +142,7 @@ listen = "127.0.0.1:8080"
 public_url = {public_url:?}   # where clients reach it; links are built from this
 {hostname}
 data_dir = "data"
+secret_key_file = "secrets.key"   # keep copies of it apart from those of the database; `idp keys --help`
 # tls = {{ cert = "tls/cert.pem", key = "tls/key.pem" }}   # without: plain HTTP, for a proxy in front
 
 # Who may publish where. Everyone may install from a namespace with anonymous_read.
@@ -155,12 +167,23 @@ anonymous_read = true
 # author = {{ name = "idp", email = "idp@example.com" }}
 # credentials = {{ username = "idp", token_file = "secrets/git-token" }}
 
+# [[postgres_server]]             # where idp_database makes databases
+# name = "main"
+# host = "db.example.com"
+# port = 5432
+# admin_user = "idp_admin"      # CREATE ROLE idp_admin LOGIN CREATEDB CREATEROLE PASSWORD '…'
+# admin_password_file = "secrets/postgres-admin"
+# tls = "verify-full"           # verify-full | require | disable
+# ca_file = "secrets/postgres-ca.pem"
+
 # [[environment]]
 # name = "staging"
 # tier = "staging"              # production | staging | development
 # gitops_repository = "main"
 # domain = "staging.example.com"
 # destination = {{ name = "in-cluster", namespace = "apps" }}
+# postgres = {{ server = "main", prefix = "staging_", extensions = ["pgcrypto"], cidrs = ["10.20.0.0/16"] }}
+# secrets = {{ url = "https://registry.example.com" }}   # how External Secrets Operator reaches this server
 
 # [[owner]]
 # name = "payments"

@@ -19,13 +19,15 @@ use semver::Version;
 use super::Context;
 use super::client::{Client, Remote};
 use super::imprint::{changelog_version, imprint};
+use crate::golden_path::{MANIFEST, shared_partials};
 use crate::model::module::parse_version;
 
 /// Pack, sign and publish a module.
 ///
 /// The folder becomes the one canonical archive of its files, is signed with your publisher key, and goes up in one
 /// request. Publishing the same content again succeeds and changes nothing; other content under a published version is
-/// refused. Links, state files and anything outside the folder never get in.
+/// refused. Links, state files and anything outside the folder never get in, except the shared partials that a golden
+/// path names.
 ///
 /// Written into the files before signing: `"registry.example.com/…` becomes the server's hostname in *.tf and *.md, and
 /// the text assigned to golden_path_version becomes the version in *.tf.
@@ -87,7 +89,7 @@ impl Publish {
     }
 }
 
-/// Packs a folder, writes hostname and version into it, and signs.
+/// Packs a folder with the shared partials it names, writes hostname and version into it, and signs.
 pub(super) fn prepare(
     directory: &Path,
     address: &ModuleAddress,
@@ -106,6 +108,11 @@ pub(super) fn prepare(
             (entry.path.to_owned(), file)
         })
         .collect();
+    if let Some(manifest) = files.get(MANIFEST) {
+        let shared = shared_partials(directory, &manifest.content)?;
+        let entry = |(path, content)| (path, File { content, executable: false });
+        files.extend(shared.into_iter().map(entry));
+    }
     imprint(&mut files, hostname, version);
     let archive = pack_files(&files, &limits)?;
     let release = ReleaseId::new(
@@ -184,7 +191,7 @@ pub(super) fn guess_address(directory: &Path) -> anyhow::Result<ModuleAddress> {
     };
     let full = fs::canonicalize(directory)
         .with_context(|| format!("{} cannot be read", directory.display()))?;
-    if !full.join(crate::golden_path::MANIFEST).is_file() {
+    if !full.join(MANIFEST).is_file() {
         return Err(unknown());
     }
     let mut parts = full.components().rev().map(|part| part.as_os_str().to_str());

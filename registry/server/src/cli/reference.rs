@@ -11,9 +11,11 @@ use serde::Serialize;
 use super::Context;
 use super::client::{Client, patiently};
 
-/// A service, as people write it.
+/// A resource or a secret, as people write it. A resource without a kind is a service; `database/staging/orders` says
+/// its own.
 #[derive(Debug, Clone)]
 pub(super) struct Reference {
+    kind: Kind,
     environment: Name,
     name: Name,
 }
@@ -21,7 +23,12 @@ pub(super) struct Reference {
 impl Reference {
     /// Its path in the API.
     pub(super) fn path(&self) -> String {
-        format!("/api/v1/resources/{}/{}/{}", Kind::Service, self.environment, self.name)
+        format!("/api/v1/resources/{}/{}/{}", self.kind, self.environment, self.name)
+    }
+
+    /// The path in the API of the secret of that name.
+    pub(super) fn secret_path(&self) -> String {
+        format!("/api/v1/secrets/{}/{}", self.environment, self.name)
     }
 }
 
@@ -29,16 +36,24 @@ impl FromStr for Reference {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let Some((environment, name)) = text.split_once('/') else {
+        let (kind, rest) = match text.split_once('/') {
+            Some(("service", rest)) if rest.contains('/') => (Kind::Service, rest),
+            Some(("database", rest)) if rest.contains('/') => (Kind::Database, rest),
+            _ => (Kind::Service, text),
+        };
+        let Some((environment, name)) = rest.split_once('/') else {
             return Err("write environment/name, such as staging/checkout".to_owned());
         };
         let name_of = |text: &str| text.parse::<Name>().map_err(|error| error.to_string());
-        Ok(Self { environment: name_of(environment)?, name: name_of(name)? })
+        Ok(Self { kind, environment: name_of(environment)?, name: name_of(name)? })
     }
 }
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind != Kind::Service {
+            write!(f, "{}/", self.kind)?;
+        }
         write!(f, "{}/{}", self.environment, self.name)
     }
 }
@@ -104,6 +119,9 @@ mod tests {
             "staging/checkout".parse::<Reference>().unwrap().to_string(),
             "staging/checkout"
         );
+        for text in ["database/staging/orders", "service/checkout"] {
+            assert_eq!(text.parse::<Reference>().unwrap().to_string(), text);
+        }
         for (text, part) in
             [("checkout", "environment/name"), ("a/B", "lower-case"), ("a/b/c", "lower-case")]
         {

@@ -143,9 +143,12 @@ fn describe(resource: &Resource) -> String {
             super::reference::word(&resource.phase)
         ),
         format!("path    {} {}", resource.golden_path.address, resource.golden_path.version),
-        format!("image   {}", resource.running_image),
     ];
+    lines.extend(resource.running_image.iter().map(|image| format!("image   {image}")));
     lines.extend(resource.outputs.url.iter().map(|url| format!("url     {url}")));
+    lines.extend(resource.outputs.database.iter().map(|database| {
+        format!("server  {}:{}, database {}", database.host, database.port, database.database)
+    }));
     let gitops = &resource.outputs.gitops;
     let commit = gitops.commit.as_deref().unwrap_or("no commit yet");
     lines.push(format!("gitops  {} {} {commit}", gitops.repository, gitops.path));

@@ -26,6 +26,7 @@ Rights (each part after the first may be *):
   plan|apply|deploy|destroy|approve:ENVIRONMENT:OWNER
                                             apply includes plan and deploy; deploy and destroy include plan
   credentials:PRIVILEGE:ENVIRONMENT:OWNER   receive credentials
+  secrets:ENVIRONMENT:OWNER                 read the values of secrets, as External Secrets does
 
 Examples:
   idp token create --name payments-ci --right 'apply:*:payments' --expires 90d

@@ -7,7 +7,7 @@ use registry_api::Name;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Config;
+use super::{Config, Postgres, PostgresServer, Secrets};
 pub use crate::model::environment::Tier;
 
 /// `[[environment]]`: a place where resources may live.
@@ -41,6 +41,12 @@ pub struct Environment {
     /// Where telemetry goes; services get no collector where unset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otel: Option<Otel>,
+    /// Where its databases live; it has none where unset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<Postgres>,
+    /// How its cluster reads secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<Secrets>,
     /// Labels on every rendered object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -203,19 +209,34 @@ impl Environment {
     /// Every fact that can change what is rendered here.
     pub fn facts(&self, config: &Config) -> serde_json::Value {
         let repository = config.gitops_repository(self.gitops_repository.as_str());
-        serde_json::json!({
+        let mut facts = serde_json::json!({
             "environment": self,
             "branch": self.branch(config),
             "repository": repository.map(|repository| &repository.url),
             "organisation": config.organisation.domain,
             "hostname": config.server.hostname,
-        })
+        });
+        // Only where there is one: the revision of an environment without databases stays what it was.
+        if let Some((server, _)) = self.postgres_server(config) {
+            facts["postgres_server"] =
+                serde_json::json!({ "host": server.host, "port": server.port });
+        }
+        facts
     }
 
     /// Hex SHA-256 of [`Environment::facts`]; it moves when one of them does.
     pub fn revision(&self, config: &Config) -> String {
         // serde_json keeps object keys sorted, so equal facts print as equal text.
         hex::encode(Sha256::digest(self.facts(config).to_string()))
+    }
+
+    /// The server of its databases, and how it is used.
+    pub fn postgres_server<'a>(
+        &'a self,
+        config: &'a Config,
+    ) -> Option<(&'a PostgresServer, &'a Postgres)> {
+        let postgres = self.postgres.as_ref()?;
+        Some((config.postgres_server(postgres.server.as_str())?, postgres))
     }
 
     /// The branch that commits go to.

@@ -1,9 +1,9 @@
 //! The configuration in the words of templates and policies.
 
-use super::{Config, Environment, Otel, Owner};
+use super::{Config, Environment, Otel, Owner, Postgres, PostgresServer, Secrets};
 use crate::model::environment::{
     ArgoCdFacts, DestinationFacts, EnvironmentFacts, GatewayFacts, GitOpsFacts, OtelFacts,
-    OwnerFacts, PlatformFacts, PrometheusFacts,
+    OwnerFacts, PlatformFacts, PostgresFacts, PrometheusFacts, SecretsFacts,
 };
 
 impl Environment {
@@ -38,8 +38,31 @@ impl Environment {
                 labels: self.prometheus.labels.clone(),
             }),
             otel: self.otel.as_ref().map(collector),
+            postgres: self
+                .postgres_server(config)
+                .map(|(server, postgres)| databases(server, postgres)),
+            secrets: self.secrets.as_ref().map(secrets),
             labels: self.labels.clone(),
         }
+    }
+}
+
+fn databases(server: &PostgresServer, postgres: &Postgres) -> PostgresFacts {
+    PostgresFacts {
+        server: server.name.to_string(),
+        host: postgres.host.clone().unwrap_or_else(|| server.host.clone()),
+        port: postgres.port.unwrap_or(server.port),
+        prefix: postgres.prefix.clone(),
+        cidrs: postgres.cidrs.clone(),
+        extensions: postgres.extensions.iter().cloned().collect(),
+    }
+}
+
+fn secrets(secrets: &Secrets) -> SecretsFacts {
+    SecretsFacts {
+        url: secrets.url.clone(),
+        token_secret: secrets.token_secret.clone(),
+        refresh_seconds: secrets.refresh_seconds,
     }
 }
 

@@ -102,6 +102,9 @@ impl Config {
         if let Some(folder) = get("IDP_DATA_DIR") {
             server.data_dir = PathBuf::from(folder);
         }
+        if let Some(file) = get("IDP_SECRET_KEY_FILE") {
+            server.secret_key_file = PathBuf::from(file);
+        }
         match (get("IDP_TLS_CERT"), get("IDP_TLS_KEY")) {
             (Some(cert), Some(key)) => {
                 server.tls = Some(Tls { cert: cert.into(), key: key.into() });
@@ -134,6 +137,7 @@ impl Config {
     fn resolve(&mut self, folder: &Path) {
         let join = |path: &mut PathBuf| *path = folder.join(&*path);
         join(&mut self.server.data_dir);
+        join(&mut self.server.secret_key_file);
         if let Some(tls) = &mut self.server.tls {
             join(&mut tls.cert);
             join(&mut tls.key);
@@ -153,6 +157,10 @@ impl Config {
             if is_local_path(&repository.url) {
                 repository.url = folder.join(&repository.url).display().to_string();
             }
+        }
+        for server in &mut self.postgres_servers {
+            join(&mut server.admin_password_file);
+            server.ca_file.iter_mut().for_each(join);
         }
         for namespace in &mut self.namespaces {
             for key in namespace.publishers.iter_mut().chain(&mut namespace.provider_keys) {
@@ -180,6 +188,7 @@ impl Config {
         }
         problems.extend(self.check_environments());
         problems.extend(self.check_shared_clusters());
+        problems.extend(super::postgres::check(self));
         problems.extend(duplicates("namespace", self.namespaces.iter().map(|n| n.name.as_str())));
         problems.extend(duplicates("owner", self.owners.iter().map(|o| o.name.as_str())));
         problems
@@ -187,6 +196,10 @@ impl Config {
         problems.extend(duplicates(
             "gitops_repository",
             self.gitops_repositories.iter().map(|r| r.name.as_str()),
+        ));
+        problems.extend(duplicates(
+            "postgres_server",
+            self.postgres_servers.iter().map(|server| server.name.as_str()),
         ));
         if let Some(directory) = self.policy.directory.as_ref().filter(|path| !path.is_dir()) {
             problems.push(problem(
@@ -351,7 +364,11 @@ impl ConfigError {
     }
 }
 
-fn problem(key: impl Into<String>, what: impl Into<String>, fix: impl Into<String>) -> Problem {
+pub(super) fn problem(
+    key: impl Into<String>,
+    what: impl Into<String>,
+    fix: impl Into<String>,
+) -> Problem {
     Problem { key: key.into(), what: what.into(), fix: fix.into() }
 }
 
@@ -415,7 +432,7 @@ fn check_repository(index: usize, repository: &GitOpsRepository) -> Vec<Problem>
     problems
 }
 
-fn check_file(key: &str, path: &Path) -> Option<Problem> {
+pub(super) fn check_file(key: &str, path: &Path) -> Option<Problem> {
     match std::fs::File::open(path) {
         Ok(_) if path.is_file() => None,
         Ok(_) => Some(problem(key, format!("{} is not a file", path.display()), "")),
@@ -458,7 +475,7 @@ fn is_branch(text: &str) -> bool {
 }
 
 /// Host and port of a URL that is only scheme, host and port.
-fn host_of(url: &str) -> Option<&str> {
+pub(super) fn host_of(url: &str) -> Option<&str> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let ok = !rest.is_empty() && !rest.contains(['/', '?', '#', '@', ' ', '"', '\\']);
     ok.then_some(rest)

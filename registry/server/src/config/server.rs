@@ -17,6 +17,9 @@ pub struct Server {
     pub hostname: String,
     /// Folder of the database, the blobs and the server's own keys. Environment: `IDP_DATA_DIR`.
     pub data_dir: PathBuf,
+    /// The keys that seal secrets: outside the data folder, so that a copy of the database tells nothing.
+    /// Environment: `IDP_SECRET_KEY_FILE`.
+    pub secret_key_file: PathBuf,
     /// Certificate and key; without them the server speaks plain HTTP, for a proxy in front.
     /// Environment: `IDP_TLS_CERT` and `IDP_TLS_KEY`.
     pub tls: Option<Tls>,
@@ -54,6 +57,7 @@ impl Default for Server {
             public_url: "http://127.0.0.1:8080".to_owned(),
             hostname: String::new(),
             data_dir: PathBuf::from("data"),
+            secret_key_file: PathBuf::from("secrets.key"),
             tls: None,
             log_format: LogFormat::Text,
             shutdown_seconds: 30,

@@ -34,6 +34,7 @@ fn nothing_is_a_configuration_that_works() {
 
     assert_eq!(config.server.hostname, "127.0.0.1:8080");
     assert_eq!(config.server.data_dir, Path::new("/etc/idp/data"));
+    assert_eq!(config.server.secret_key_file, Path::new("/etc/idp/secrets.key"));
 }
 
 #[test]
@@ -45,6 +46,7 @@ fn the_environment_lies_over_the_server_section() {
             ("IDP_PUBLIC_URL", "https://idp.example.com/"),
             ("IDP_LOG_FORMAT", "json"),
             ("IDP_HOSTNAME", ""),
+            ("IDP_SECRET_KEY_FILE", "/run/secrets/idp.key"),
         ],
     )
     .unwrap();
@@ -53,6 +55,7 @@ fn the_environment_lies_over_the_server_section() {
     assert_eq!(config.server.public_url, "https://idp.example.com");
     assert_eq!(config.server.hostname, "idp.example.com");
     assert_eq!(config.server.log_format, LogFormat::Json);
+    assert_eq!(config.server.secret_key_file, Path::new("/run/secrets/idp.key"));
 }
 
 #[test]

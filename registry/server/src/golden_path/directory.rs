@@ -34,25 +34,29 @@ pub enum DirectoryError {
 pub fn read_directory(directory: &Path) -> Result<Files, DirectoryError> {
     let mut files = Files::new();
     collect(directory, "", &mut files)?;
-    if let Some(bytes) = files.get(MANIFEST) {
-        let manifest =
-            yaml::read(MANIFEST, bytes).and_then(|node| manifest::parse(&node))?.manifest;
-        for name in manifest.partials {
-            let inside = format!("partials/{name}.yaml");
-            let shared = directory.join("../../shared").join(format!("{name}.yaml"));
-            if files.contains_key(&inside) {
-                let message = format!("the partial {name:?} is both shared and the path's own");
-                return Err(PathError::new(
-                    &inside,
-                    0,
-                    "partial_twice",
-                    message,
-                    "rename one of them",
-                )
-                .into());
-            }
-            files.insert(inside, read_file(&shared)?);
+    if let Some(manifest) = files.get(MANIFEST) {
+        files.extend(shared_partials(directory, manifest)?);
+    }
+    Ok(files)
+}
+
+/// The shared partials that a manifest names, by the place they take in the archive of the path.
+pub fn shared_partials(directory: &Path, manifest: &[u8]) -> Result<Files, DirectoryError> {
+    let node = yaml::read(MANIFEST, manifest)?;
+    let mut files = Files::new();
+    for name in manifest::parse(&node)?.manifest.partials {
+        let inside = format!("partials/{name}.yaml");
+        if directory.join(&inside).exists() {
+            let message = format!("the partial {name:?} is both shared and the path's own");
+            let fix = "rename one of them";
+            return Err(PathError::new(&inside, 0, "partial_twice", message, fix).into());
         }
+        let shared = directory.join("../../shared").join(format!("{name}.yaml"));
+        if shared.is_symlink() {
+            let reason = "it is a link, which could lead to any file of this machine";
+            return Err(DirectoryError::Refused { path: shared, reason });
+        }
+        files.insert(inside, read_file(&shared)?);
     }
     Ok(files)
 }
@@ -99,4 +103,62 @@ fn read_file(path: &Path) -> Result<Vec<u8>, DirectoryError> {
         });
     }
     fs::read(path).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATH: &str = "format: 1\nkind: service\nversion: \"1.0.0\"\ntitle: T\ndescription: D\nsupport: {tier: beta, owner: platform}\ninputs: {type: object}\noutputs: {catalog_ref: x}\npartials: [labels]\n";
+
+    fn modules() -> (tempfile::TempDir, PathBuf) {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("api/nodejs");
+        fs::create_dir_all(path.join("partials")).unwrap();
+        fs::create_dir(root.path().join("shared")).unwrap();
+        fs::write(root.path().join("shared/labels.yaml"), "a: b\n").unwrap();
+        fs::write(path.join(MANIFEST), PATH).unwrap();
+        (root, path)
+    }
+
+    #[test]
+    fn shared_partials_become_part_of_the_path() {
+        let (_root, path) = modules();
+
+        let files = read_directory(&path).unwrap();
+
+        assert_eq!(files["partials/labels.yaml"], b"a: b\n");
+    }
+
+    #[test]
+    fn a_partial_is_shared_or_the_paths_own_and_not_both() {
+        let (_root, path) = modules();
+        fs::write(path.join("partials/labels.yaml"), "c: d\n").unwrap();
+
+        let error = read_directory(&path).unwrap_err();
+
+        assert!(error.to_string().contains("partial_twice"), "{error}");
+    }
+
+    #[test]
+    fn a_shared_partial_is_no_link() {
+        let (root, path) = modules();
+        let shared = root.path().join("shared/labels.yaml");
+        fs::rename(&shared, root.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("../elsewhere", &shared).unwrap();
+
+        let error = read_directory(&path).unwrap_err();
+
+        assert!(matches!(error, DirectoryError::Refused { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_shared_partial_that_is_not_there_is_named() {
+        let (root, path) = modules();
+        fs::remove_file(root.path().join("shared/labels.yaml")).unwrap();
+
+        let error = read_directory(&path).unwrap_err();
+
+        assert!(error.to_string().contains("shared/labels.yaml"), "{error}");
+    }
 }

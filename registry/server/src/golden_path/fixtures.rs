@@ -24,6 +24,7 @@ use super::path::GoldenPath;
 use super::render::{RenderError, RenderRequest, Rendered};
 use super::yaml;
 use crate::model::environment::{EnvironmentFacts, OwnerFacts, PlatformFacts};
+use crate::model::spec::Spec;
 use crate::policy::PolicyInput;
 
 const FACTS: &str = "tests/facts.yaml";
@@ -176,7 +177,7 @@ fn build(
         let message = format!("{FACTS} has no {what} {name:?}");
         PathError::new(file, 0, "case_facts", message, "add it there, or use another")
     };
-    let spec = serde_json::from_value(case.spec.clone()).map_err(|cause| {
+    let spec = Spec::parse(path.manifest().kind, case.spec.clone()).map_err(|cause| {
         PathError::new(
             file,
             0,

@@ -10,6 +10,14 @@
 //!   tiers:
 //!     production: {default: 3, minimum: 2}    # a default, and schema keywords that hold in this tier only
 //! ```
+//!
+//! What depends on another input stands in a conditional of JSON Schema, whose defaults hold where its condition does:
+//!
+//! ```yaml
+//! allOf:
+//!   - if: {required: [size], properties: {size: {const: small}}}
+//!     then: {properties: {connection_limit: {default: 20, maximum: 50}}}
+//! ```
 
 use std::collections::BTreeMap;
 
@@ -137,6 +145,11 @@ impl TierInputs {
                 Self::complete(property, inner, &here, unknown, errors);
             }
         }
+        for (condition, then) in conditionals(schema) {
+            if holds(condition, value) {
+                Self::complete(then, value, pointer, unknown, errors);
+            }
+        }
     }
 
     /// Defaults must be values that the path itself accepts.
@@ -227,6 +240,20 @@ impl TierInputs {
     }
 }
 
+/// What holds under a condition, with the condition.
+fn conditionals(schema: &Value) -> impl Iterator<Item = (&Value, &Value)> {
+    let rules = schema.get("allOf").and_then(Value::as_array).into_iter().flatten();
+    rules.filter_map(|rule| Some((rule.get("if")?, rule.get("then")?)))
+}
+
+/// Whether a value meets a condition, which was found to be a schema when the path was read.
+fn holds(condition: &Value, value: &Value) -> bool {
+    jsonschema::options()
+        .with_pattern_options(PatternOptions::regex())
+        .build(condition)
+        .is_ok_and(|validator| validator.is_valid(value))
+}
+
 fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
@@ -292,6 +319,11 @@ fn overlay(schema: &mut Value, tier: Tier, pointer: &str) -> Result<(), PathErro
             overlay(property, tier, &format!("{pointer}/{}", escape(name)))?;
         }
     }
+    for rule in map.get_mut("allOf").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(then) = rule.get_mut("then") {
+            overlay(then, tier, pointer)?;
+        }
+    }
     Ok(())
 }
 
@@ -352,6 +384,9 @@ fn walk(schema: &Value, pointer: &str, visit: &mut impl FnMut(&str, &Value)) {
         for (name, property) in properties {
             walk(property, &format!("{pointer}/{}", escape(name)), visit);
         }
+    }
+    for (_, then) in conditionals(schema) {
+        walk(then, pointer, visit);
     }
 }
 
@@ -437,6 +472,39 @@ mod tests {
     }
 
     #[test]
+    fn a_default_and_a_bound_may_depend_on_another_input() {
+        let of_size = |size: &str, default: u32| {
+            json!({
+                "if": {"required": ["size"], "properties": {"size": {"const": size}}},
+                "then": {"properties": {"limit": {"maximum": 50, "x-idp": {
+                    "mode": "bounded", "default": default,
+                    "tiers": {"production": {"default": default + 1}},
+                }}}},
+            })
+        };
+        let schema = json!({
+            "properties": {
+                "size": {"enum": ["small", "large"], "x-idp": {"mode": "free", "default": "small"}},
+                "limit": {"type": "integer", "x-idp": {"mode": "bounded", "fix": "ask for less"}},
+            },
+            "allOf": [of_size("small", 20), of_size("large", 40)],
+        });
+        let inputs = Inputs::compile(&schema).unwrap();
+        let fill = |spec: Value| inputs.fill(Tier::Staging, &spec, &[]);
+
+        assert_eq!(fill(json!({})).unwrap(), json!({"size": "small", "limit": 20}));
+        assert_eq!(fill(json!({"size": "large"})).unwrap()["limit"], 40);
+        assert_eq!(fill(json!({"size": "large", "limit": 3})).unwrap()["limit"], 3);
+        let production = inputs.fill(Tier::Production, &json!({}), &[]).unwrap();
+        assert_eq!(production["limit"], 21);
+        let [error] = &fill(json!({"limit": 51})).unwrap_err()[..] else { panic!("one error") };
+        assert_eq!((error.pointer.as_str(), error.rule.as_str()), ("/spec/limit", "maximum"));
+        assert_eq!(error.fix.as_deref(), Some("ask for less"));
+        let size_is_unknown = inputs.fill(Tier::Staging, &json!({}), &["/spec/size".to_owned()]);
+        assert_eq!(size_is_unknown.unwrap(), json!({}));
+    }
+
+    #[test]
     fn what_is_not_known_yet_is_not_an_error() {
         let unknown = ["/spec/image".to_owned(), "/spec/replicas".to_owned()];
 
@@ -455,8 +523,11 @@ mod tests {
             (json!({"mode": "free", "tiers": {"staging": {"minimum": "x"}}}), "no JSON Schema"),
         ] {
             let schema = json!({"properties": {"a": {"type": "integer", "x-idp": annotation}}});
-            let error = Inputs::compile(&schema).unwrap_err();
-            assert!(error.message.contains(what), "{error}");
+            let conditional = json!({"allOf": [{"if": true, "then": schema}]});
+            for schema in [schema, conditional] {
+                let error = Inputs::compile(&schema).unwrap_err();
+                assert!(error.message.contains(what), "{error}");
+            }
         }
         assert!(Inputs::compile(&json!({"$ref": "http://example.com"})).is_err());
     }

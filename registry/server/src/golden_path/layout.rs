@@ -2,7 +2,7 @@
 //!
 //! `<environment>/<kind>/<name>/NN-<kind>-<name>.yaml` holds one cluster object a file; `kustomization.yaml` beside
 //! them lists exactly those; `catalog-info.yaml` holds the catalogue's entities; the Argo CD Application goes to
-//! `argocd/<environment>/<name>.yaml`, where the root Application finds it.
+//! `argocd/<environment>/<name>.yaml` (of a service) or `<name>.<kind>.yaml`, where the root Application finds it.
 //!
 //! **The digest.** `rendered_sha256` is over every file except the machine file, so it can be computed from a
 //! checkout alone. No rendered object carries it: an object cannot hold the digest of itself. It stands in the machine
@@ -41,6 +41,14 @@ pub struct RenderedObject {
 /// Folder of a resource.
 pub fn directory(environment: &str, kind: Kind, name: &str) -> String {
     format!("{environment}/{kind}/{name}")
+}
+
+/// Where Argo CD finds the Application of a resource. Names have no dots, so no two resources meet.
+pub(super) fn application(environment: &str, kind: Kind, name: &str) -> String {
+    match kind {
+        Kind::Service => format!("argocd/{environment}/{name}.yaml"),
+        Kind::Database => format!("argocd/{environment}/{name}.{kind}.yaml"),
+    }
 }
 
 /// Hex SHA-256 over the files of a resource as they are rendered or found: the sorted lines

@@ -93,10 +93,12 @@ pub(super) fn parse(node: &Node) -> Result<Parsed, PathError> {
     let partials = map.optional("partials").map(partials).transpose()?.unwrap_or_default();
     let values = map.optional("values").map(|node| entries(node, "values")).transpose()?;
     let outputs = entries(map.required("outputs")?, "outputs")?;
+    let known = output_names(kind);
     for (name, node) in &outputs {
-        if !matches!(name.as_str(), "url" | "catalog_ref") {
+        if !known.contains(&name.as_str()) {
             let message = format!("a {kind} has no output {name:?}");
-            return Err(error(node.line, "manifest_output", message, "use url and catalog_ref"));
+            let fix = format!("use {}", known.join(" and "));
+            return Err(error(node.line, "manifest_output", message, fix));
         }
     }
     let cost = map.optional("cost").map(cost).transpose()?;
@@ -192,10 +194,19 @@ fn entries(node: &Node, what: &'static str) -> Result<Vec<(String, Node)>, PathE
 fn kind(node: &Node) -> Result<Kind, PathError> {
     match text(node, "kind")?.as_str() {
         "service" => Ok(Kind::Service),
+        "database" => Ok(Kind::Database),
         other => {
             let message = format!("{other:?} is no kind of resource");
-            Err(error(node.line, "manifest_kind", message, "use service"))
+            Err(error(node.line, "manifest_kind", message, "use service or database"))
         }
+    }
+}
+
+/// What a path of that kind may say that a resource gives.
+const fn output_names(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Service => &["url", "catalog_ref"],
+        Kind::Database => &["catalog_ref"],
     }
 }
 
@@ -350,7 +361,9 @@ mod tests {
         assert_eq!(rule(&with("slo: {latency_buckets: [fast]}")), ("manifest_slo", 9));
         assert_eq!(rule(&with("cost: {currency: dollars}")), ("manifest_cost", 9));
         assert_eq!(rule(&with("title: again")), ("yaml_duplicate_key", 9));
-        assert_eq!(rule(&SMALL.replace("kind: service", "kind: database")), ("manifest_kind", 2));
+        assert_eq!(rule(&SMALL.replace("kind: service", "kind: website")), ("manifest_kind", 2));
+        let database = SMALL.replace("kind: service", "kind: database");
+        assert_eq!(rule(&database.replace("catalog_ref", "url")), ("manifest_output", 8));
         assert_eq!(rule(&SMALL.replace("\"1.0.0\"", "1.0")), ("manifest_type", 3));
         assert_eq!(rule(&SMALL.replace("\"1.0.0\"", "\"1.0\"")), ("manifest_version", 3));
         assert_eq!(rule(&SMALL.replace("tier: beta", "tier: yes")), ("yaml_ambiguous", 6));

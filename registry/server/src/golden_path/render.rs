@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use registry_api::Name;
-use registry_api::platform::{
-    Cost, GitOpsLocation, GoldenPathRef, Notice, Outputs, ServiceSpec, Slo,
-};
+use registry_api::platform::{Cost, GitOpsLocation, GoldenPathRef, Kind, Notice, Outputs, Slo};
 use registry_api::problem::FieldError;
 use serde_json::Value;
 
@@ -19,6 +17,9 @@ use super::slo;
 use super::template::Renderer;
 use super::yaml::Tree;
 use crate::model::environment::{EnvironmentFacts, OwnerFacts, PlatformFacts};
+use crate::model::names::{DatabaseNames, owner_role};
+use crate::model::spec::Spec;
+use crate::model::uses::used;
 
 /// What to render, for whom, and where.
 #[derive(Debug, Clone)]
@@ -27,7 +28,7 @@ pub struct RenderRequest {
     pub owner: OwnerFacts,
     pub environment: EnvironmentFacts,
     pub platform: PlatformFacts,
-    pub spec: ServiceSpec,
+    pub spec: Spec,
     pub path: GoldenPathRef,
 }
 
@@ -82,7 +83,7 @@ impl GoldenPath {
         let environment = request.environment.name.as_str();
         let kind = self.manifest.kind;
         let directory = layout::directory(environment, kind, request.name.as_str());
-        let application = format!("argocd/{environment}/{}.yaml", request.name);
+        let application = layout::application(environment, kind, request.name.as_str());
         let placed = self.place(&scope)?;
         let (mut files, objects) =
             layout::lay_out(&application, &directory, &placed).map_err(|(template, path)| {
@@ -122,13 +123,14 @@ impl GoldenPath {
 
     /// Checks the inputs and makes the names that templates use.
     pub(super) fn prepare(&self, request: &RenderRequest) -> Result<Prepared, RenderError> {
-        let given = serde_json::to_value(&request.spec).unwrap_or_default();
+        let given = request.spec.to_json();
         let spec =
             self.inputs.fill(request.environment.tier, &given, &[]).map_err(RenderError::Inputs)?;
         let (slo, notices) =
             self.slo(&given, &spec, &request.environment).map_err(RenderError::Inputs)?;
         let inputs_sha256 = inputs_sha256(request, &spec);
-        let scope = self.scope(request, &spec, &slo, &inputs_sha256)?;
+        let mut scope = self.scope(request, &spec, &slo, &inputs_sha256)?;
+        self.add_values(&mut scope)?;
         Ok(Prepared { spec, notices, inputs_sha256, scope })
     }
 
@@ -168,7 +170,7 @@ impl GoldenPath {
         spec: &Value,
         slo: &Tree,
         inputs_sha256: &str,
-    ) -> Result<Scope, PathError> {
+    ) -> Result<Scope, RenderError> {
         let facts = |value: Result<Value, serde_json::Error>| {
             from_tree(&Tree::from_json(&value.unwrap_or_default()))
         };
@@ -192,14 +194,27 @@ impl GoldenPath {
         scope.set("path", facts(path));
         scope.set("spec", from_tree(&Tree::from_json(spec)));
         scope.set("slo", from_tree(slo));
+        match &request.spec {
+            Spec::Service(service) => {
+                let uses = used(&request.name, &request.environment, &service.uses)
+                    .map_err(RenderError::Inputs)?;
+                scope.set("uses", facts(serde_json::to_value(uses)));
+            }
+            Spec::Database(_) => scope.set("database", facts(Ok(database(request)?))),
+        }
+        Ok(scope)
+    }
+
+    /// The path's own names, each of which may use those before it.
+    fn add_values(&self, scope: &mut Scope) -> Result<(), PathError> {
         let mut values = BTreeMap::new();
         scope.set("values", values.clone().into());
         for (name, template) in &self.values {
-            let tree = self.manifest_renderer().single(template, &scope)?;
+            let tree = self.manifest_renderer().single(template, scope)?;
             values.insert(name.clone(), from_tree(&tree));
             scope.set("values", values.clone().into());
         }
-        Ok(scope)
+        Ok(())
     }
 
     const fn manifest_renderer(&self) -> Renderer<'_> {
@@ -269,6 +284,34 @@ impl GoldenPath {
             monthly_max: cents(price * most),
         }))
     }
+}
+
+/// What templates may know of a database: how it is called on its server, and how it is reached.
+fn database(request: &RenderRequest) -> Result<Value, RenderError> {
+    let refuse = |rule: &str, detail: String, fix: &str| {
+        RenderError::Inputs(vec![FieldError {
+            pointer: "/name".to_owned(),
+            detail,
+            rule: rule.to_owned(),
+            fix: Some(fix.to_owned()),
+        }])
+    };
+    let Some(postgres) = &request.environment.postgres else {
+        return Err(refuse(
+            "no_databases",
+            format!("environment {:?} has no database server", request.environment.name.as_str()),
+            "use another environment, or have the platform team add [environment.postgres]",
+        ));
+    };
+    let names = DatabaseNames::new(&postgres.prefix, &request.name)
+        .map_err(|cause| refuse(cause.rule(), cause.to_string(), "choose another name"))?;
+    Ok(serde_json::json!({
+        "name": names.database,
+        "owner_role": owner_role(&names.database),
+        "host": postgres.host,
+        "port": postgres.port,
+        "secret": format!("{}/{}/{}", Kind::Database, request.environment.name, request.name),
+    }))
 }
 
 fn cents(amount: f64) -> f64 {

@@ -1,7 +1,8 @@
 //! `skeleton/`: the files a new service repository starts with.
 //!
 //! Text files are minijinja templates with `[[ … ]]` and `[% … %]`, because workflows and Makefiles use braces
-//! themselves. The same strictness and bounds as elsewhere; includes do not exist.
+//! themselves. The same strictness and bounds as elsewhere; includes do not exist. A file whose template yields nothing
+//! for a request is left out.
 
 use minijinja::Value;
 
@@ -55,11 +56,14 @@ impl GoldenPath {
     /// The files a new service repository starts with, by their path in it.
     pub fn render_skeleton(&self, request: &RenderRequest) -> Result<Files, RenderError> {
         let scope = self.prepare(request)?.scope;
-        self.skeleton
-            .0
-            .iter()
-            .map(|(name, text)| Ok((name.clone(), render(name, text, &scope)?)))
-            .collect()
+        let mut files = Files::new();
+        for (name, text) in &self.skeleton.0 {
+            let bytes = render(name, text, &scope)?;
+            if !bytes.is_empty() || text.is_empty() {
+                files.insert(name.clone(), bytes);
+            }
+        }
+        Ok(files)
     }
 }
 

@@ -25,8 +25,20 @@ pub(super) use compile::Compiler;
 pub(super) use render::Renderer;
 
 /// Names every expression may use.
-pub(super) const ROOT_NAMES: [&str; 8] =
-    ["name", "owner", "environment", "platform", "path", "spec", "slo", "values"];
+///
+/// `uses` is there for services and `database` for databases; elsewhere they are undefined, which is an error to use.
+pub(super) const ROOT_NAMES: [&str; 10] = [
+    "name",
+    "owner",
+    "environment",
+    "platform",
+    "path",
+    "spec",
+    "slo",
+    "uses",
+    "database",
+    "values",
+];
 
 /// A compiled template.
 #[derive(Debug)]

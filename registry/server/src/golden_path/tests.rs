@@ -1,11 +1,12 @@
 //! The engine on a small path of its own.
 
-use registry_api::platform::{GoldenPathRef, ServiceSpec};
+use registry_api::platform::{GoldenPathRef, Kind};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::model::environment::tests::production;
 use crate::model::environment::{OwnerFacts, PlatformFacts};
+use crate::model::spec::Spec;
 
 const MANIFEST_TEXT: &str = r#"
 format: 1
@@ -115,7 +116,7 @@ fn request(spec: &Value) -> RenderRequest {
             hostname: "registry.example.com".to_owned(),
             label_domain: "idp.example.com".to_owned(),
         },
-        spec: serde_json::from_value::<ServiceSpec>(all).unwrap(),
+        spec: Spec::parse(Kind::Service, all).unwrap(),
         path: GoldenPathRef {
             address: "golden/small/test".parse().unwrap(),
             version: "1.0.0".parse().unwrap(),
@@ -332,4 +333,20 @@ fn a_skeleton_is_text_with_its_own_delimiters() {
     let files = small().render_skeleton(&request(&json!({}))).unwrap();
 
     assert_eq!(files["Makefile"], b"build:\n\techo checkout ${HOME} {{ x }}\n");
+}
+
+#[test]
+fn a_file_of_a_skeleton_whose_template_yields_nothing_is_left_out() {
+    let mut files = files();
+    let yields = |condition: &str| format!("[% if {condition} %]\nx\n[% endif %]\n").into_bytes();
+    files.insert("skeleton/src/database.js".to_owned(), yields("uses"));
+    files.insert("skeleton/src/other.js".to_owned(), yields("not uses"));
+    files.insert("skeleton/src/.keep".to_owned(), Vec::new());
+
+    let path = GoldenPath::parse(&files).unwrap();
+    let files = path.render_skeleton(&request(&json!({}))).unwrap();
+
+    assert!(!files.contains_key("src/database.js"));
+    assert_eq!(files["src/other.js"], b"x\n");
+    assert!(files["src/.keep"].is_empty());
 }

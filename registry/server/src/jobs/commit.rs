@@ -1,9 +1,9 @@
-//! The two steps that do something: rendering what was accepted, and bringing it into the repository.
+//! The steps about files: rendering what was accepted, and bringing it into the repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use registry_api::platform::{OperationKind, ResourceRef, ServiceSpec};
+use registry_api::platform::{OperationKind, ResourceRef};
 
 use super::operation::StepFailure;
 use crate::app::App;
@@ -51,7 +51,7 @@ pub(super) async fn render(
         owner: owner.clone(),
         environment: place.facts.clone(),
         platform: app.platform.facts.clone(),
-        spec: ServiceSpec { image: target.running_image.clone(), ..target.spec.clone() },
+        spec: target.effective_spec(),
         path: target.golden_path.clone(),
     };
     let rendered = in_background(app, move || render_path(&path, &request)).await?;
@@ -128,8 +128,7 @@ async fn owned(app: &App, row: &OperationRow) -> Result<Owned, crate::store::Sto
 fn subject_line(row: &OperationRow) -> String {
     let what = title(&row.resource);
     match (row.kind, &row.target) {
-        (OperationKind::Deploy, Some(target)) => {
-            let image = &target.running_image;
+        (OperationKind::Deploy, Some(Revision { running_image: Some(image), .. })) => {
             format!("Deploy {} to {what}", image.rsplit('/').next().unwrap_or(image))
         }
         (OperationKind::Create, _) => format!("Create {what}"),
@@ -140,9 +139,11 @@ fn subject_line(row: &OperationRow) -> String {
 
 fn body(row: &OperationRow) -> String {
     let mut text = String::new();
-    if let (OperationKind::Deploy, Some(target)) = (row.kind, &row.target) {
+    if let (OperationKind::Deploy, Some(Revision { running_image: Some(image), .. })) =
+        (row.kind, &row.target)
+    {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "Image: {}\n", target.running_image);
+        let _ = writeln!(text, "Image: {image}\n");
     }
     for change in row.target.iter().flat_map(|target| &target.changes) {
         // Writing to a String cannot fail.

@@ -6,21 +6,24 @@ use registry_api::platform::{OperationError, OperationKind, ResourcePhase, StepS
 use serde_json::json;
 
 use super::commit::{self, Files};
-use super::millis;
+use super::{millis, provision};
 use crate::app::App;
 use crate::drivers::gitops::GitOpsError;
+use crate::drivers::postgres::PostgresError;
 use crate::error::chain;
 use crate::failpoint;
 use crate::model::audit::Event;
 use crate::model::revision::Revision;
-use crate::model::steps::{COMMIT, RECORD, RENDER, steps};
+use crate::model::steps::{COMMIT, DROP, PROVISION, RECORD, RELEASE, RENDER, steps};
 use crate::ops::refusal::PlatformError;
-use crate::ops::standing::subject;
+use crate::ops::standing::{has_dropped, subject};
 use crate::store::operations::{self, OperationRow};
 use crate::store::{StoreError, Tx, audit, resources};
 
 /// How long what may mend itself is tried again.
 const TRY_FOR: Duration = Duration::from_mins(10);
+/// How often it is tried at least, however long an attempt takes.
+const FEWEST_ATTEMPTS: u32 = 8;
 /// Pause before the second attempt; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longest pause.
@@ -77,6 +80,28 @@ impl From<GitOpsError> for StepFailure {
     }
 }
 
+impl From<PostgresError> for StepFailure {
+    fn from(error: PostgresError) -> Self {
+        let code = match &error {
+            PostgresError::Unreachable { .. } => "database_unreachable",
+            PostgresError::Authentication { .. } | PostgresError::InsufficientRight { .. } => {
+                "database_unauthorised"
+            }
+            PostgresError::NotOurs { .. } => "database_not_owned",
+            PostgresError::InUse { .. } => "database_in_use",
+            PostgresError::DiskFull { .. } => "database_disk_full",
+            PostgresError::Dump { .. }
+            | PostgresError::DumpFile { .. }
+            | PostgresError::DumpToolTooOld { .. }
+            | PostgresError::DumpToolMissing { .. } => "dump_failed",
+            _ => "database_failed",
+        };
+        // Who is connected is there to stay until somebody asks them to go.
+        let mends_itself = error.is_retryable() && !matches!(error, PostgresError::InUse { .. });
+        Self { code, mends_itself, message: error.to_string() }
+    }
+}
+
 impl From<PlatformError> for StepFailure {
     fn from(error: PlatformError) -> Self {
         match error {
@@ -84,6 +109,7 @@ impl From<PlatformError> for StepFailure {
                 Self::permanent(refusal.reason.code(), refusal.detail.clone())
             }
             PlatformError::GitOps(error) => error.into(),
+            PlatformError::Postgres(error) => error.into(),
             other => {
                 tracing::error!(error = %chain(&other), "a step failed");
                 Self {
@@ -125,62 +151,93 @@ struct Attempt<'a> {
     lease: &'a str,
 }
 
+/// What the steps before have come to.
+#[derive(Default)]
+struct Progress {
+    files: Files,
+    commit: Option<String>,
+    /// Version of the database's server.
+    engine_version: Option<String>,
+}
+
 impl Attempt<'_> {
     async fn run(&self) -> Result<(), Stopped> {
-        let first = steps(self.row.kind)[0];
+        let steps = self.steps().await?;
         if self.row.attempts > MOST_ATTEMPTS {
             let why = "the server stopped at this operation again and again; its log says why";
-            return Err(Stopped::Step(first, StepFailure::permanent("too_many_attempts", why)));
+            return Err(Stopped::Step(steps[0], StepFailure::permanent("too_many_attempts", why)));
         }
-        let files = match &self.row.target {
-            Some(target) => self.render(target).await?,
-            None => Files::new(),
-        };
-        let commit = self.commit(files).await?;
-        self.record(commit).await
-    }
-
-    async fn render(&self, target: &Revision) -> Result<Files, Stopped> {
-        self.begin(None, RENDER).await?;
-        let files = commit::render(self.app, &self.row.resource, target)
-            .await
-            .map_err(|failure| Stopped::Step(RENDER, failure))?;
-        failpoint::hit("platform.rendered");
-        Ok(files)
-    }
-
-    async fn commit(&self, files: Files) -> Result<Option<String>, Stopped> {
-        let before = self.row.target.as_ref().map(|_| {
-            let count = files.len();
-            (RENDER, format!("{count} files"))
-        });
-        self.begin(before, COMMIT).await?;
-        failpoint::hit("platform.committing");
-        let told = commit::commit(self.app, self.row, files)
-            .await
-            .map_err(|failure| Stopped::Step(COMMIT, failure))?;
-        failpoint::hit("platform.committed");
-        let mut tx = self.write().await?;
-        operations::end_step(&mut tx, &self.row.id, COMMIT, StepState::Done, &told.detail).await?;
-        operations::set_commit(&mut tx, &self.row.id, told.commit.as_deref()).await?;
-        operations::begin_step(&mut tx, &self.row.id, RECORD).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        let mut progress = Progress::default();
+        let mut ended = None;
+        for step in steps {
+            self.begin(ended.take(), step).await?;
+            if *step == RECORD {
+                break;
+            }
+            let done = self.perform(step, &mut progress).await;
+            ended = Some((*step, done.map_err(|failure| Stopped::Step(step, failure))?));
+        }
         failpoint::hit("platform.recording");
-        Ok(told.commit)
+        self.record(progress).await
+    }
+
+    /// The steps as they were queued: a newer server may know others.
+    async fn steps(&self) -> Result<&'static [&'static str], Stopped> {
+        let mut conn = self.app.store.read().await?;
+        let queued = operations::steps(&mut conn, &self.row.id).await?;
+        let uses_databases =
+            queued.iter().any(|step| matches!(step.name.as_str(), PROVISION | RELEASE));
+        Ok(steps(self.row.kind, self.row.resource.kind, uses_databases))
+    }
+
+    /// Does one step and says what came of it.
+    async fn perform(&self, step: &str, progress: &mut Progress) -> Result<String, StepFailure> {
+        let (app, row) = (self.app, self.row);
+        match (step, &row.target) {
+            (RENDER, Some(target)) => {
+                progress.files = commit::render(app, &row.resource, target).await?;
+                failpoint::hit("platform.rendered");
+                Ok(format!("{} files", progress.files.len()))
+            }
+            (PROVISION, Some(target)) => {
+                let provisioned = provision::provision(app, row, target).await?;
+                progress.engine_version = provisioned.engine_version;
+                failpoint::hit("platform.provisioned");
+                Ok(provisioned.detail)
+            }
+            (COMMIT, _) => {
+                failpoint::hit("platform.committing");
+                let told = commit::commit(app, row, std::mem::take(&mut progress.files)).await?;
+                failpoint::hit("platform.committed");
+                progress.commit = told.commit;
+                Ok(told.detail)
+            }
+            (RELEASE, target) => {
+                let detail = provision::release(app, row, target.as_ref()).await?;
+                failpoint::hit("platform.released");
+                Ok(detail)
+            }
+            (DROP, None) => {
+                let detail = provision::drop_database(app, row).await?;
+                failpoint::hit("platform.dropped");
+                Ok(detail)
+            }
+            _ => Ok("nothing to do".to_owned()),
+        }
     }
 
     /// The end: the resource, the operation and the audit entry in one transaction.
-    async fn record(&self, commit: Option<String>) -> Result<(), Stopped> {
-        let (row, now) = (self.row, self.app.clock.now());
+    async fn record(&self, progress: Progress) -> Result<(), Stopped> {
+        let (row, now, commit) = (self.row, self.app.clock.now(), progress.commit);
         let mut tx = self.write().await?;
-        match &row.target {
-            Some(target) => {
-                let mut settled = target.clone();
-                let gitops = &mut settled.outputs.gitops;
-                gitops.commit = gitops.commit.take().or_else(|| commit.clone());
-                resources::settle(&mut tx, &row.resource_id, &settled, now).await?;
-            }
-            None => resources::delete_resource(&mut tx, &row.resource_id).await?,
+        operations::set_commit(&mut tx, &row.id, commit.as_deref()).await?;
+        if let Some(target) = &row.target {
+            let settled = self.settled(target, commit.as_deref(), progress.engine_version);
+            resources::settle(&mut tx, &row.resource_id, &settled, now).await?;
+        } else {
+            let forgotten = provision::forget(self.app, &mut tx, row).await;
+            forgotten.map_err(|error| Stopped::Step(RECORD, error.into()))?;
+            resources::delete_resource(&mut tx, &row.resource_id).await?;
         }
         operations::end_step(&mut tx, &row.id, RECORD, StepState::Done, "recorded").await?;
         operations::finish(&mut tx, &row.id, None, now).await?;
@@ -190,6 +247,24 @@ impl Attempt<'_> {
         failpoint::hit("platform.recorded");
         tracing::info!(operation.id = %row.id, operation.kind = ?row.kind, resource = %subject(&row.resource), "operation succeeded");
         Ok(())
+    }
+
+    /// What was asked for, with what only came to be known by doing it.
+    fn settled(
+        &self,
+        target: &Revision,
+        commit: Option<&str>,
+        engine_version: Option<String>,
+    ) -> Revision {
+        let mut settled = target.clone();
+        let gitops = &mut settled.outputs.gitops;
+        gitops.commit = gitops.commit.take().or_else(|| commit.map(str::to_owned));
+        if let Some(database) = &mut settled.outputs.database {
+            database.connection_id = Some(self.row.resource_id.clone());
+            // What the plan promised stays; reading tells of an upgrade.
+            database.engine_version = database.engine_version.take().or(engine_version);
+        }
+        settled
     }
 
     /// Records the end of one step and the beginning of the next, in one transaction.
@@ -215,7 +290,9 @@ impl Attempt<'_> {
     /// After a failure: later again, or for good.
     async fn give_way(&self, step: &'static str, failure: StepFailure) -> Result<(), Stopped> {
         let now = self.app.clock.now();
-        if failure.mends_itself && now < self.row.created_at + millis(TRY_FOR) {
+        // A step before may have taken long: a few attempts are made in any case.
+        let is_early = now < self.row.created_at + millis(TRY_FOR);
+        if failure.mends_itself && (is_early || self.row.attempts < FEWEST_ATTEMPTS) {
             return self.put_back(step, &failure, now).await;
         }
         self.fail(step, failure, now).await
@@ -268,7 +345,11 @@ impl Attempt<'_> {
         let stands = resource.is_some_and(|resource| {
             resource.revision.is_some() && resource.phase != ResourcePhase::Unfinished
         });
+        let steps = operations::steps(&mut conn, &self.row.id).await?;
         Ok(match (self.row.kind, stands) {
+            (OperationKind::Delete, _) if has_dropped(&steps) => {
+                "the database is gone, its files are not; delete it again once this is mended"
+            }
             (OperationKind::Delete, _) => "nothing was removed; delete it again once this is mended",
             (_, true) => "the last good version stays in place; the next apply tries again",
             (_, false) => {

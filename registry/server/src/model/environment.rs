@@ -75,6 +75,12 @@ pub struct EnvironmentFacts {
     /// The OpenTelemetry collector that takes its traces.
     #[serde(default)]
     pub otel: Option<OtelFacts>,
+    /// Where its databases live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgres: Option<PostgresFacts>,
+    /// How its cluster reads secrets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secrets: Option<SecretsFacts>,
     /// Labels that every object of the environment carries besides the platform's own.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
@@ -159,6 +165,39 @@ pub struct OtelFacts {
     pub port: u16,
 }
 
+/// Where the databases of an environment live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresFacts {
+    /// Name of the server in the server's configuration.
+    pub server: String,
+    /// Host as applications reach it.
+    pub host: String,
+    /// Port as applications reach it.
+    pub port: u16,
+    /// What names of databases and roles begin with.
+    #[serde(default)]
+    pub prefix: String,
+    /// Address ranges of the server; unknown where there are none.
+    #[serde(default)]
+    pub cidrs: Vec<String>,
+    /// Extensions that databases may have.
+    #[serde(default)]
+    pub extensions: Vec<String>,
+}
+
+/// How External Secrets Operator reads the secrets of an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecretsFacts {
+    /// Root of this server as the cluster reaches it.
+    pub url: String,
+    /// Kubernetes Secret whose key `token` holds the token.
+    pub token_secret: String,
+    /// How often it looks.
+    pub refresh_seconds: u64,
+}
+
 /// Who owns a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -221,6 +260,8 @@ pub(crate) mod tests {
                 namespace: "observability".to_owned(),
                 port: 4318,
             }),
+            postgres: None,
+            secrets: None,
             labels: BTreeMap::new(),
         }
     }

@@ -6,13 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use registry_api::platform::{
-    Change, ChangeAction, Drift, DriftKind, GoldenPathRef, ImageSource, Outputs, ServiceSpec,
+    Change, ChangeAction, DeletionPolicy, Drift, DriftKind, GoldenPathRef, Outputs,
 };
 use registry_api::{Name, VersionConstraint};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Name of the driver that all of today's changes are for.
+use super::provision::Provision;
+use super::provisioned::{self, Provisioned};
+use super::spec::Spec;
+
+/// Name of the driver of changes to files.
 const TARGET: &str = "gitops";
 
 /// Everything about a resource that one accepted change settles.
@@ -21,7 +25,7 @@ pub struct Revision {
     /// For whom it is.
     pub owner: Name,
     /// What was asked for, with the image as configured.
-    pub spec: ServiceSpec,
+    pub spec: Spec,
     /// What the configuration allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub golden_path_version: Option<VersionConstraint>,
@@ -29,12 +33,22 @@ pub struct Revision {
     pub golden_path: GoldenPathRef,
     /// Whether a delete is refused.
     pub deletion_protection: bool,
-    /// The image that was rendered; differs from `spec.image` where a pipeline moved it.
-    pub running_image: String,
+    /// The image that was rendered, of a service; differs from `spec.image` where a pipeline moved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub running_image: Option<String>,
     /// Digest of what was rendered.
     pub rendered_sha256: String,
     /// Every file, sorted by path.
     pub files: Vec<RenderedFile>,
+    /// What it shall have on database servers.
+    #[serde(default, skip_serializing_if = "Provision::is_empty")]
+    pub provision: Provision,
+    /// The same, object by object.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub provisioned: Provisioned,
+    /// Whether its create took over what was there before.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
     /// What it gives; the commit is filled in once there is one.
     pub outputs: Outputs,
     /// What it changed against the revision before.
@@ -55,17 +69,47 @@ pub struct RenderedFile {
     pub object: Option<String>,
 }
 
-/// What is at the paths of a resource now: path to hex SHA-256, absent where there is no file.
-pub type Observed = BTreeMap<String, String>;
+/// What is in the world now, where a resource has or shall have something.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Files by path with their hex SHA-256; absent where there is no file.
+    pub files: BTreeMap<String, String>,
+    /// Objects on database servers.
+    pub provisioned: Provisioned,
+}
 
 impl Revision {
     /// The specification as it is rendered: a pipeline's image wins over the configured one.
-    pub fn effective_spec(&self) -> ServiceSpec {
-        ServiceSpec { image: self.running_image.clone(), ..self.spec.clone() }
+    pub fn effective_spec(&self) -> Spec {
+        self.spec.with_image(self.running_image.as_deref())
     }
 
-    /// What differs between what this revision wrote and what is there.
+    /// Whether a delete first writes a dump.
+    pub fn leaves_dump(&self) -> bool {
+        self.spec.database().is_some_and(|database| {
+            database.final_dump && database.deletion_policy == DeletionPolicy::Delete
+        })
+    }
+
+    /// The trigger of a rotation that this revision asks for and `standing` did not.
+    pub fn new_trigger(&self, standing: Option<&Self>) -> Option<&str> {
+        let trigger = |revision: &'_ Self| {
+            let rotation = revision.spec.database()?.rotation.as_ref()?;
+            Some(rotation.trigger.clone())
+        };
+        let wanted = self.spec.database()?.rotation.as_ref()?.trigger.as_str();
+        let before = trigger(standing?);
+        (before.as_deref() != Some(wanted)).then_some(wanted)
+    }
+
+    /// What differs between what this revision brought about and what is there.
     pub fn drift(&self, observed: &Observed) -> Vec<Drift> {
+        let mut drift = self.files_drift(&observed.files);
+        drift.extend(provisioned::drift(&self.provisioned, &observed.provisioned));
+        drift
+    }
+
+    fn files_drift(&self, observed: &BTreeMap<String, String>) -> Vec<Drift> {
         let owned = self.files.iter().filter_map(|file| {
             let kind = match observed.get(&file.path) {
                 None => DriftKind::Missing,
@@ -85,7 +129,7 @@ impl Revision {
     /// Digest of the files of this revision as they are now; equals `rendered_sha256` exactly where
     /// none of them is missing or edited. Files that the platform did not write do not count: an
     /// apply would leave them alone, so a plan must not promise otherwise.
-    pub fn observed_sha256(&self, observed: &Observed) -> String {
+    pub fn observed_sha256(&self, observed: &BTreeMap<String, String>) -> String {
         let intact = self.files.iter().all(|file| observed.get(&file.path) == Some(&file.sha256));
         if intact {
             return self.rendered_sha256.clone();
@@ -101,10 +145,10 @@ impl Revision {
 }
 
 /// The image a change would run: the configured one, unless a pipeline moves it and something runs.
-pub fn image_to_run(spec: &ServiceSpec, current: Option<&Revision>) -> String {
-    match (spec.image_source, current) {
-        (ImageSource::Pipeline, Some(current)) => current.running_image.clone(),
-        _ => spec.image.clone(),
+pub fn image_to_run(spec: &Spec, current: Option<&Revision>) -> Option<String> {
+    match current {
+        Some(current) if spec.is_moved_by_pipeline() => current.running_image.clone(),
+        _ => spec.image().map(str::to_owned),
     }
 }
 
@@ -115,7 +159,7 @@ pub fn image_to_run(spec: &ServiceSpec, current: Option<&Revision>) -> String {
 pub fn changes(
     target: &[RenderedFile],
     current: Option<&Revision>,
-    observed: Option<&Observed>,
+    observed: Option<&BTreeMap<String, String>>,
 ) -> Vec<Change> {
     let recorded: BTreeMap<&str, &RenderedFile> = current
         .map(|current| current.files.iter().map(|file| (file.path.as_str(), file)).collect())
@@ -134,17 +178,17 @@ pub fn changes(
 
 /// What removing `current` would change.
 pub fn removals(current: &Revision) -> Vec<Change> {
-    current
-        .files
-        .iter()
+    let files = current.files.iter();
+    files
         .filter_map(|file| change(file, ChangeAction::Delete, "is removed"))
+        .chain(provisioned::removals(&current.provisioned))
         .collect()
 }
 
 fn file_change(
     file: &RenderedFile,
     before: Option<&RenderedFile>,
-    observed: Option<&Observed>,
+    observed: Option<&BTreeMap<String, String>>,
 ) -> Option<Change> {
     let Some(before) = before else {
         return change(file, ChangeAction::Create, "is added");
@@ -179,6 +223,8 @@ fn repair(file: &RenderedFile, action: ChangeAction, what: &str) -> Change {
 
 #[cfg(test)]
 mod tests {
+    use registry_api::platform::ImageSource;
+
     use super::*;
 
     fn file(path: &str, sha256: &str, object: Option<&str>) -> RenderedFile {
@@ -205,9 +251,12 @@ mod tests {
                 publisher: "key".to_owned(),
             },
             deletion_protection: false,
-            running_image: "app:2".to_owned(),
+            running_image: Some("app:2".to_owned()),
             rendered_sha256: "whole".to_owned(),
             files,
+            provision: Provision::default(),
+            provisioned: Provisioned::new(),
+            adopted: false,
             outputs: Outputs::default(),
             changes: Vec::new(),
             environment_revision: "e".to_owned(),
@@ -215,7 +264,8 @@ mod tests {
     }
 
     fn observed(files: &[(&str, &str)]) -> Observed {
-        files.iter().map(|(path, sha)| ((*path).to_owned(), (*sha).to_owned())).collect()
+        let files = files.iter().map(|(path, sha)| ((*path).to_owned(), (*sha).to_owned()));
+        Observed { files: files.collect(), ..Observed::default() }
     }
 
     fn shown(changes: &[Change]) -> Vec<String> {
@@ -237,7 +287,7 @@ mod tests {
         let current = revision(files.clone());
         let there = observed(&[("a", "1"), ("k", "2")]);
 
-        assert!(changes(&files, Some(&current), Some(&there)).is_empty());
+        assert!(changes(&files, Some(&current), Some(&there.files)).is_empty());
         assert!(changes(&files, Some(&current), None).is_empty());
     }
 
@@ -269,7 +319,7 @@ mod tests {
         let current = revision(files.clone());
         let there = observed(&[("a", "x"), ("kustomization.yaml", "y"), ("foreign", "z")]);
 
-        let changes = changes(&files, Some(&current), Some(&there));
+        let changes = changes(&files, Some(&current), Some(&there.files));
 
         assert_eq!(
             shown(&changes),
@@ -279,7 +329,7 @@ mod tests {
                 "Update kustomization.yaml was edited in the repository and is put back"
             ]
         );
-        assert_ne!(current.observed_sha256(&there), "whole");
+        assert_ne!(current.observed_sha256(&there.files), "whole");
         let drift: Vec<_> = current.drift(&there).into_iter().map(|d| (d.path, d.kind)).collect();
         assert_eq!(
             drift,
@@ -296,18 +346,22 @@ mod tests {
     fn an_intact_resource_has_the_digest_that_was_rendered_whatever_lies_beside_it() {
         let current = revision(vec![file("a", "1", Some("Service/a"))]);
 
-        assert_eq!(current.observed_sha256(&observed(&[("a", "1"), ("foreign", "2")])), "whole");
+        let there = observed(&[("a", "1"), ("foreign", "2")]);
+
+        assert_eq!(current.observed_sha256(&there.files), "whole");
     }
 
     #[test]
     fn a_pipeline_keeps_the_image_that_runs() {
         let current = revision(Vec::new());
-        let mut spec = current.spec.clone();
+        let spec = &current.spec;
+        let mut moved_here = spec.service().unwrap().clone();
+        moved_here.image_source = ImageSource::Terraform;
 
-        assert_eq!(image_to_run(&spec, Some(&current)), "app:2");
-        assert_eq!(image_to_run(&spec, None), "app:1");
-        spec.image_source = ImageSource::Terraform;
-        assert_eq!(image_to_run(&spec, Some(&current)), "app:1");
-        assert_eq!(current.effective_spec().image, "app:2");
+        assert_eq!(image_to_run(spec, Some(&current)).as_deref(), Some("app:2"));
+        assert_eq!(image_to_run(spec, None).as_deref(), Some("app:1"));
+        let moved_here = Spec::Service(moved_here);
+        assert_eq!(image_to_run(&moved_here, Some(&current)).as_deref(), Some("app:1"));
+        assert_eq!(current.effective_spec().image(), Some("app:2"));
     }
 }

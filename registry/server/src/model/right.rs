@@ -7,6 +7,7 @@
 //! destroy:ENVIRONMENT:OWNER         delete resources
 //! approve:ENVIRONMENT:OWNER         approve what policy holds back
 //! credentials:PRIVILEGE:ENVIRONMENT:OWNER   receive credentials of that privilege
+//! secrets:ENVIRONMENT:OWNER         read the values of secrets; no other right but admin includes it
 //! publish:NAMESPACE                 publish modules and providers; includes read
 //! read:NAMESPACE                    install from a namespace that is not open to everyone
 //! admin                             everything, tokens included
@@ -32,6 +33,8 @@ pub enum Action {
     Approve,
     /// Receive credentials of a privilege.
     Credentials(String),
+    /// Read the values of secrets.
+    ReadSecrets,
 }
 
 impl fmt::Display for Action {
@@ -43,6 +46,7 @@ impl fmt::Display for Action {
             Self::Destroy => f.write_str("destroy"),
             Self::Approve => f.write_str("approve"),
             Self::Credentials(privilege) => write!(f, "credentials:{privilege}"),
+            Self::ReadSecrets => f.write_str("secrets"),
         }
     }
 }
@@ -89,25 +93,28 @@ enum Verb {
     Deploy,
     Destroy,
     Approve,
+    Secrets,
 }
 
 impl Verb {
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 6] = [
         ("plan", Self::Plan),
         ("apply", Self::Apply),
         ("deploy", Self::Deploy),
         ("destroy", Self::Destroy),
         ("approve", Self::Approve),
+        ("secrets", Self::Secrets),
     ];
 
-    /// Who may do it may also see what it would do.
+    /// Who may change something may also see what that would do.
     fn covers(self, action: &Action) -> bool {
         match action {
-            Action::Plan => !matches!(self, Self::Approve),
+            Action::Plan => !matches!(self, Self::Approve | Self::Secrets),
             Action::Apply => self == Self::Apply,
             Action::Deploy => matches!(self, Self::Deploy | Self::Apply),
             Action::Destroy => self == Self::Destroy,
             Action::Approve => self == Self::Approve,
+            Action::ReadSecrets => self == Self::Secrets,
             Action::Credentials(_) => false,
         }
     }
@@ -134,8 +141,8 @@ enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{given:?} is not a right; write admin, publish:NAMESPACE, read:NAMESPACE, \
-     {{plan|apply|deploy|destroy|approve}}:ENVIRONMENT:OWNER or credentials:PRIVILEGE:ENVIRONMENT:OWNER, \
-     where each part after the first may be *"
+     {{plan|apply|deploy|destroy|approve|secrets}}:ENVIRONMENT:OWNER or \
+     credentials:PRIVILEGE:ENVIRONMENT:OWNER, where each part after the first may be *"
 )]
 pub struct InvalidRight {
     given: String,
@@ -297,6 +304,20 @@ mod tests {
         assert!(!apply.allows(&Action::Credentials("read".to_owned()), "staging", "payments"));
         assert!(read_only.allows(&Action::Credentials("read".to_owned()), "staging", "payments"));
         assert!(!read_only.allows(&Action::Credentials("write".to_owned()), "staging", "payments"));
+    }
+
+    #[test]
+    fn reading_secrets_is_a_right_of_its_own() {
+        let reader = rights(&["secrets:staging:payments"]);
+        let everything_else = ["plan", "apply", "deploy", "destroy", "approve", "credentials:*"]
+            .map(|right| format!("{right}:*:*"));
+
+        assert!(reader.allows(&Action::ReadSecrets, "staging", "payments"));
+        assert!(!reader.allows(&Action::ReadSecrets, "production", "payments"));
+        assert!(!reader.allows(&Action::Plan, "staging", "payments"));
+        let others = Rights::parse(&everything_else).unwrap();
+        assert!(!others.allows(&Action::ReadSecrets, "staging", "payments"));
+        assert!(rights(&["admin"]).allows(&Action::ReadSecrets, "staging", "payments"));
     }
 
     #[test]

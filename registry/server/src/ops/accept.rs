@@ -149,7 +149,7 @@ pub async fn accept(
     if !accepted {
         return raced(&mut tx, request, change.reference()).await;
     }
-    operations::enqueue(&mut tx, &operation, steps(operation.kind)).await?;
+    operations::enqueue(&mut tx, &operation, steps_of(&change)).await?;
     audit::append(&mut tx, accepted_event(request, &change, &operation)).await?;
     failpoint::hit("platform.accepting");
     tx.commit().await.map_err(crate::store::StoreError::from)?;
@@ -224,6 +224,18 @@ fn rows(request: &Request<'_>, change: &Change<'_>, now: i64) -> (ResourceRow, O
         updated_at: now,
     };
     (resource, operation)
+}
+
+/// What is to be done, in order.
+fn steps_of(change: &Change<'_>) -> &'static [&'static str] {
+    let had = change.row().and_then(|row| row.revision.as_ref());
+    let is_used = |revision: Option<&Revision>| {
+        revision.is_some_and(|revision| !revision.provision.is_empty())
+    };
+    let uses_databases = is_used(had)
+        || is_used(change.target())
+        || change.row().is_some_and(|row| is_used(Some(&row.requested)));
+    steps(change.kind(), change.reference().kind, uses_databases)
 }
 
 fn acknowledged(change: &Change<'_>) -> bool {

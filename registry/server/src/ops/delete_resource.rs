@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use registry_api::platform::{OperationError, OperationKind, PlanAction, ResourceRef, Verdict};
+use registry_api::platform::{
+    Kind, OperationError, OperationKind, PlanAction, ResourceRef, Verdict,
+};
 use serde_json::json;
 
 use super::accept::{Change, Request, accept, joined};
+use super::databases::databases;
 use super::places::{Scope, require};
 use super::prepare::{enforce, in_background, judge};
 use super::refusal::{PlatformError, Reason, refuse};
@@ -14,12 +17,13 @@ use crate::app::App;
 use crate::auth::Token;
 use crate::model::audit::Event;
 use crate::model::environment::OwnerFacts;
+use crate::model::revision::Revision;
 use crate::model::right::Action;
 use crate::model::steps::steps;
 use crate::platform::Place;
 use crate::policy::PolicyInput;
 use crate::store::operations::{self, OperationRow};
-use crate::store::resources::{self, ResourceRow};
+use crate::store::resources::{self, ResourceFilter, ResourceRow};
 use crate::store::{StoreError, audit};
 
 /// Accepts a delete of the resource at `generation` and answers with its operation.
@@ -59,17 +63,67 @@ async fn require_removable(
     token: &Token,
     row: &ResourceRow,
 ) -> Result<(), PlatformError> {
-    if row.revision.as_ref().is_some_and(|revision| revision.deletion_protection) {
-        return Err(refuse(Reason::DeletionProtected, protection_words(row)));
-    }
+    require_unprotected(row)?;
+    require_unused(app, &row.reference).await?;
     let place = place(app, &row.reference)?;
+    if row.leaves_dump() {
+        databases(place)?.server.check_dump_tool().await?;
+    }
     let owner = owner(app, row);
     let verdicts = judge_removal(app, token, row, place, &owner).await?;
     enforce(token, Scope { place, owner: &owner }, &verdicts)
 }
 
+/// Refuses what would remove a protected resource.
+pub(super) fn require_unprotected(row: &ResourceRow) -> Result<(), PlatformError> {
+    if row.revision.as_ref().is_some_and(|revision| revision.deletion_protection) {
+        return Err(refuse(Reason::DeletionProtected, protection_words(row)));
+    }
+    Ok(())
+}
+
+/// Refuses to take a database away from services that use it.
+pub async fn require_unused(app: &App, reference: &ResourceRef) -> Result<(), PlatformError> {
+    let users = users(app, reference).await?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    Err(refuse(
+        Reason::InUse,
+        format!(
+            "{} is used by {}; take it out of their uses, or remove them, and apply that first",
+            title(reference),
+            users.join(", ")
+        ),
+    ))
+}
+
+/// The services that use a database.
+pub(super) async fn users(
+    app: &App,
+    reference: &ResourceRef,
+) -> Result<Vec<String>, PlatformError> {
+    if reference.kind != Kind::Database {
+        return Ok(Vec::new());
+    }
+    let filter = ResourceFilter {
+        kind: Some(Kind::Service),
+        environment: Some(reference.environment.clone()),
+        ..ResourceFilter::default()
+    };
+    let mut conn = app.store.read().await?;
+    let services = resources::resources(&mut conn, &filter).await?;
+    let is_user = |row: &&ResourceRow| {
+        let has = |revision: &Revision| {
+            revision.provision.logins.iter().any(|login| login.database == reference.name)
+        };
+        has(&row.requested) || row.revision.as_ref().is_some_and(has)
+    };
+    Ok(services.iter().filter(is_user).map(|row| title(&row.reference)).collect())
+}
+
 /// Where the resource is.
-pub(super) fn place<'a>(app: &'a App, reference: &ResourceRef) -> Result<&'a Place, PlatformError> {
+pub fn place<'a>(app: &'a App, reference: &ResourceRef) -> Result<&'a Place, PlatformError> {
     app.platform.environments.get(&reference.environment).ok_or_else(|| {
         refuse(
             // Not "not found": a client would forget what is still there.
@@ -106,7 +160,7 @@ pub(super) async fn judge_removal(
     let (facts, owner, policy) =
         (place.facts.clone(), owner.clone(), Arc::clone(&app.platform.policy));
     let (caller, reference) = (token.name.clone(), row.reference.clone());
-    let (path, spec) = (shown.golden_path.clone(), serde_json::to_value(shown.effective_spec()));
+    let (path, spec) = (shown.golden_path.clone(), shown.effective_spec().to_json());
     in_background(app, move || {
         let input = PolicyInput {
             action: PlanAction::Delete,
@@ -114,7 +168,7 @@ pub(super) async fn judge_removal(
             name: &reference.name,
             owner: &owner,
             environment: &facts,
-            spec: &spec.unwrap_or_default(),
+            spec: &spec,
             unknown: &[],
             golden_path: Some(&path),
             objects: Vec::new(),
@@ -140,7 +194,7 @@ async fn cancel(
 ) -> Result<bool, PlatformError> {
     let now = app.clock.now();
     let error = OperationError {
-        step: steps(active.kind)[0].to_owned(),
+        step: steps(active.kind, row.reference.kind, false)[0].to_owned(),
         code: "abandoned".to_owned(),
         message: "the resource was abandoned before this was carried out".to_owned(),
         remaining: "what was written is removed".to_owned(),

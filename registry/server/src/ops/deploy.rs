@@ -1,8 +1,6 @@
 //! Moving the image of a running service: for pipelines, through the engine and the rules of every other change.
 
-use registry_api::platform::{
-    DeployRequest, ImageSource, OperationKind, PlanAction, ResourceRef, Selection,
-};
+use registry_api::platform::{DeployRequest, OperationKind, PlanAction, ResourceRef, Selection};
 
 use super::accept::{Change, Request, accept, joined};
 use super::places::{require, scope};
@@ -40,7 +38,7 @@ pub async fn deploy(
     };
     require_pipeline(current, reference)?;
     let scope = scope(app, token, &reference.environment, &row.owner)?;
-    let observed = standing::observe(scope.place, reference, current).await?;
+    let observed = standing::observe_files(scope.place, reference, current).await?;
     // A deployment moves the image and nothing else: the path stays the very same.
     let selection = Selection {
         constraint: None,
@@ -52,12 +50,15 @@ pub async fn deploy(
         reference,
         action: PlanAction::Update,
         spec: &current.spec,
-        image: body.image.clone(),
+        image: Some(body.image.clone()),
         selection: &selection,
         deletion_protection: current.deletion_protection,
-        caller: &token.name,
+        token,
         current: Some(current),
+        begun: None,
         observed: Some(&observed),
+        adopt: false,
+        anew: false,
     };
     let prepared = prepare(app, draft).await.map_err(about_the_image)?;
     enforce(token, scope, &prepared.verdicts).map_err(about_the_image)?;
@@ -80,7 +81,7 @@ fn about_the_image(error: PlatformError) -> PlatformError {
 }
 
 fn require_pipeline(current: &Revision, reference: &ResourceRef) -> Result<(), PlatformError> {
-    if current.spec.image_source == ImageSource::Pipeline {
+    if current.spec.is_moved_by_pipeline() {
         return Ok(());
     }
     Err(refuse(

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use registry_api::ModuleAddress;
-use registry_api::platform::{GoldenPathRef, Selection};
+use registry_api::platform::{GoldenPathRef, Kind, Selection};
+use registry_api::problem::FieldError;
 use registry_trust::archive::{Archive, Limits};
 use registry_trust::key::VerifyingKey;
 use registry_trust::release::ReleaseId;
@@ -17,6 +18,7 @@ use crate::app::App;
 use crate::blobs::BlobError;
 use crate::golden_path::GoldenPath;
 use crate::model::selection::{Choice, choose};
+use crate::model::spec::{Chosen, chosen};
 use crate::store::golden_paths::{self, PathVersion};
 use crate::store::modules;
 
@@ -41,61 +43,55 @@ pub async fn addresses(app: &App) -> Result<Vec<ModuleAddress>, PlatformError> {
 /// The path and version that a request means. `current` is the one in use.
 pub async fn select(
     app: &App,
-    template: &str,
-    language: &str,
+    kind: Kind,
+    name: &str,
+    system: &str,
     selection: &Selection,
     current: Option<&GoldenPathRef>,
 ) -> Result<Choice, PlatformError> {
-    let Ok(address) = ModuleAddress::new(NAMESPACE, template, language) else {
-        return Err(unknown_path(app, template, language).await?);
+    let Ok(address) = ModuleAddress::new(NAMESPACE, name, system) else {
+        return Err(unknown_path(app, kind, name, system).await?);
     };
     let published = versions(app, &address).await?;
     if published.is_empty() {
-        return Err(unknown_path(app, template, language).await?);
+        return Err(unknown_path(app, kind, name, system).await?);
     }
     let paths: Vec<GoldenPathRef> = published.into_iter().map(|version| version.path).collect();
     choose(&address, &paths, selection, current).map_err(|error| invalid(vec![error.field()]))
 }
 
-/// Names what is wrong, template or language, and lists what there is.
+/// Names what is wrong, such as template or language of a service, and lists what there is.
 async fn unknown_path(
     app: &App,
-    template: &str,
-    language: &str,
+    kind: Kind,
+    name: &str,
+    system: &str,
 ) -> Result<PlatformError, PlatformError> {
     let known = addresses(app).await?;
-    let languages: Vec<&str> = known
-        .iter()
-        .filter(|address| address.name() == template)
-        .map(ModuleAddress::system)
-        .collect();
-    let given = |text: &str| text.chars().take(80).collect::<String>();
-    let wrong = if languages.is_empty() {
-        let mut templates: Vec<&str> = known.iter().map(ModuleAddress::name).collect();
-        templates.dedup();
-        field(
-            "/spec/template",
-            "unknown_template",
-            format!(
-                "there is no template {:?}; there are: {}",
-                given(template),
-                listed(&templates)
-            ),
-            "use one of them, or publish a golden path of that name",
-        )
-    } else {
-        field(
-            "/spec/language",
-            "unknown_language",
-            format!(
-                "template {template:?} is not there for language {:?}; there are: {}",
-                given(language),
-                listed(&languages)
-            ),
-            "use one of them, or publish a golden path for that language",
-        )
+    let mut names: Vec<&str> = known.iter().map(ModuleAddress::name).collect();
+    names.dedup();
+    let systems: Vec<&str> =
+        known.iter().filter(|address| address.name() == name).map(ModuleAddress::system).collect();
+    let wrong = match chosen(kind) {
+        (Chosen::By(attribute), _) if systems.is_empty() => {
+            not_offered(attribute, name, &names, "")
+        }
+        (_, Chosen::By(attribute)) => {
+            not_offered(attribute, system, &systems, &format!(" for {name}"))
+        }
+        (_, Chosen::Fixed(_)) => not_offered("engine", system, &systems, ""),
     };
     Ok(invalid(vec![wrong]))
+}
+
+fn not_offered(attribute: &str, given: &str, offered: &[&str], among: &str) -> FieldError {
+    let given: String = given.chars().take(80).collect();
+    field(
+        &format!("/spec/{attribute}"),
+        &format!("unknown_{attribute}"),
+        format!("there is no {attribute} {given:?}{among}; there are: {}", listed(offered)),
+        &format!("use one of them, or publish a golden path for that {attribute}"),
+    )
 }
 
 fn listed(names: &[&str]) -> String {
@@ -106,6 +102,25 @@ fn listed(names: &[&str]) -> String {
 pub async fn load(app: &App, path: &GoldenPathRef) -> Result<Arc<GoldenPath>, PlatformError> {
     let cell = app.platform.paths.cell(path);
     cell.get_or_try_init(|| open(app, path)).await.map(Arc::clone)
+}
+
+/// The same, for resources of a `kind`: a path of another kind takes other specifications.
+pub async fn load_for(
+    app: &App,
+    kind: Kind,
+    path: &GoldenPathRef,
+) -> Result<Arc<GoldenPath>, PlatformError> {
+    let loaded = load(app, path).await?;
+    let offered = loaded.manifest().kind;
+    if offered == kind {
+        return Ok(loaded);
+    }
+    Err(invalid(vec![field(
+        "/golden_path",
+        "golden_path_kind",
+        format!("golden path {} makes a {offered}, not a {kind}", path.address),
+        &format!("use idp_{offered}, or a golden path of another name"),
+    )]))
 }
 
 async fn open(app: &App, path: &GoldenPathRef) -> Result<Arc<GoldenPath>, PlatformError> {

@@ -5,8 +5,8 @@ use registry_api::platform::{OperationKind, PlanAction, PutResource, ResourceRef
 use super::accept::{Change, Request, accept, joined};
 use super::places::{Scope, require, require_revision, scope};
 use super::prepare::{Draft, Prepared, enforce, prepare};
-use super::refusal::{PlatformError, Reason, refuse};
-use super::standing;
+use super::refusal::{PlatformError, Reason, invalid, refuse};
+use super::{adopt, logins, spec, standing};
 use crate::app::App;
 use crate::model::revision::{Revision, image_to_run};
 use crate::model::right::Action;
@@ -46,6 +46,9 @@ pub async fn put_resource(
         }
     }
     let kind = check_expectation(row.as_ref(), reference, body, expected)?;
+    if let Some(row) = &row {
+        standing::require_not_half_removed(app, row).await?;
+    }
     let target = target(app, request, scope, reference, body, row.as_ref()).await?;
     accept(
         app,
@@ -85,22 +88,38 @@ async fn target(
 ) -> Result<Revision, PlatformError> {
     let current = row.and_then(|row| row.revision.as_ref());
     let observed = match current {
-        Some(current) => Some(standing::observe(scope.place, reference, current).await?),
+        Some(current) => Some(standing::observe_files(scope.place, reference, current).await?),
         None => None,
     };
+    let wrong = spec::check(reference.kind, &body.spec, &[]);
+    if !wrong.is_empty() {
+        return Err(invalid(wrong));
+    }
+    let asked = spec::parse(reference.kind, &body.spec)?;
+    let adopt = body.adopt || row.is_some_and(ResourceRow::is_being_adopted);
+    adopt::check(request.token, scope, reference, adopt)?;
     let draft = Draft {
         scope,
         reference,
         action: if current.is_some() { PlanAction::Update } else { PlanAction::Create },
-        spec: &body.spec,
-        image: image_to_run(&body.spec, current),
+        spec: &asked,
+        image: image_to_run(&asked, current),
         selection: &body.golden_path,
         deletion_protection: body.deletion_protection,
-        caller: &request.token.name,
+        token: request.token,
         current,
+        begun: row.and_then(ResourceRow::begun),
         observed: observed.as_ref(),
+        adopt,
+        anew: false,
     };
-    let Prepared { revision, verdicts, .. } = prepare(app, draft).await?;
+    let Prepared { revision, verdicts, missing, lenders, .. } = prepare(app, draft).await?;
+    for lender in &lenders {
+        require(request.token, &Action::Apply, &reference.environment, lender)?;
+    }
+    if !missing.is_empty() {
+        return Err(invalid(missing));
+    }
     if let Some(expected) = &body.expected_rendered_sha256
         && *expected != revision.rendered_sha256
     {
@@ -115,6 +134,7 @@ async fn target(
             ),
         ));
     }
+    logins::require_drained(app, reference, &revision, current).await?;
     enforce(request.token, scope, &verdicts)?;
     Ok(revision)
 }

@@ -4,13 +4,15 @@ use registry_api::platform::{
     Condition, Resource, ResourceList, ResourcePhase, ResourceRef, ResourceSummary,
 };
 
+use super::databases;
 use super::places::may_see;
 use super::refusal::{PlatformError, Reason, refuse};
 use super::standing::{self, title};
 use crate::app::App;
 use crate::auth::Token;
 use crate::clock::rfc3339;
-use crate::model::revision::Revision;
+use crate::model::provisioned;
+use crate::model::revision::{Observed, Revision};
 use crate::platform::Place;
 use crate::store::operations;
 use crate::store::resources::{self, ResourceFilter, ResourceRow};
@@ -32,12 +34,17 @@ pub async fn resource(
             ),
         )
     })?;
-    let shown = row.shown().clone();
-    let observed = standing::observe(place, reference, &shown).await?;
+    let mut shown = row.shown().clone();
+    let (observed, engine_version) = tokio::try_join!(
+        standing::observe(app, place, &row),
+        databases::engine_version(place, &shown),
+    )?;
+    if let Some(database) = &mut shown.outputs.database {
+        database.engine_version = engine_version.filter(|_| row.revision.is_some());
+    }
     let drift = shown.drift(&observed);
-    let rendered_sha256 = shown.observed_sha256(&observed);
     let conditions = conditions(app, &row, drift.is_empty()).await?;
-    Ok(to_wire(row, place, shown, conditions, rendered_sha256, drift))
+    Ok(to_wire(row, place, shown, conditions, &observed, drift))
 }
 
 fn to_wire(
@@ -45,15 +52,16 @@ fn to_wire(
     place: &Place,
     shown: Revision,
     conditions: Vec<Condition>,
-    rendered_sha256: String,
+    observed: &Observed,
     drift: Vec<registry_api::platform::Drift>,
 ) -> Resource {
     let settled = row.phase == ResourcePhase::Ready;
+    let rendered_sha256 = shown.observed_sha256(&observed.files);
     Resource {
         reference: row.reference,
         owner: row.owner,
         generation: row.generation,
-        spec: shown.spec,
+        spec: shown.spec.to_json(),
         golden_path_version: shown.golden_path_version,
         golden_path: shown.golden_path,
         deletion_protection: shown.deletion_protection,
@@ -64,6 +72,7 @@ fn to_wire(
         changes: shown.changes,
         rendered_sha256,
         desired_rendered_sha256: shown.rendered_sha256,
+        provisioned_sha256: provisioned::sha256(&observed.provisioned),
         drift,
         environment_revision: place.revision.clone(),
         operation: (!settled).then_some(row.operation_id),
@@ -97,9 +106,9 @@ async fn conditions(
         "InSync",
         intact,
         if intact {
-            "the files are as the platform wrote them"
+            "everything is as the platform made it"
         } else {
-            "somebody changed the files; apply puts them back"
+            "somebody changed what the platform made; apply puts it back"
         }
         .to_owned(),
     );

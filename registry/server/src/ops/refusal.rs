@@ -5,6 +5,8 @@ use registry_api::problem::FieldError;
 
 use crate::blobs::BlobError;
 use crate::drivers::gitops::GitOpsError;
+use crate::drivers::postgres::PostgresError;
+use crate::secrets::SecretsError;
 use crate::store::StoreError;
 
 /// What keeps the platform from doing what it was asked.
@@ -19,9 +21,15 @@ pub enum PlatformError {
     /// The blob store.
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    /// The secret store.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     /// The GitOps repository could not be read.
     #[error("the GitOps repository could not be read")]
     GitOps(#[from] GitOpsError),
+    /// A database server could not do it.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// The organisation's rules could not be applied: never consent.
     #[error("the organisation's policy could not be evaluated")]
     Policy(#[from] crate::policy::PolicyError),
@@ -69,6 +77,12 @@ pub enum Reason {
     ApprovalRequired,
     /// Deletion protection is on.
     DeletionProtected,
+    /// Others use it.
+    InUse,
+    /// Credentials that were made anew a moment ago.
+    Draining,
+    /// A rotation of a value that the server did not make.
+    ValueGiven,
     /// A deployment of a service whose image the configuration moves.
     ImageNotPipeline,
     /// An idempotency key that came with another request before.
@@ -97,6 +111,9 @@ impl Reason {
             Self::PolicyDenied => "policy_denied",
             Self::ApprovalRequired => "approval_required",
             Self::DeletionProtected => "deletion_protected",
+            Self::InUse => "in_use",
+            Self::Draining => "credentials_draining",
+            Self::ValueGiven => "value_given",
             Self::ImageNotPipeline => "image_source_not_pipeline",
             Self::KeyReused => "idempotency_key_reused",
             Self::PreconditionRequired => "precondition_required",

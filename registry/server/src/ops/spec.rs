@@ -2,20 +2,26 @@
 //!
 //! Only its shape: what values are allowed is the golden path's schema to say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use registry_api::platform::{ImageSource, Latency, Replicas, ServiceSpec};
+use registry_api::platform::{DeletionPolicy, ImageSource, Kind, Latency, Replicas, Rotation, Use};
 use registry_api::problem::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::refusal::{PlatformError, field, invalid};
+use crate::model::spec::Spec;
 
-/// Names, and how to read each; required ones first.
-const REQUIRED: [&str; 4] = ["template", "language", "image", "port"];
+/// Attributes that a specification must have.
+const fn required(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Service => &["template", "language", "image", "port"],
+        Kind::Database => &["engine"],
+    }
+}
 
 /// Everything whose shape is wrong. Parts named in `unknown` may be absent or null.
-pub(super) fn check(spec: &Value, unknown: &[String]) -> Vec<FieldError> {
+pub(super) fn check(kind: Kind, spec: &Value, unknown: &[String]) -> Vec<FieldError> {
     let Some(fields) = spec.as_object() else {
         return vec![wrong("/spec", "is not an object".to_owned())];
     };
@@ -25,9 +31,9 @@ pub(super) fn check(spec: &Value, unknown: &[String]) -> Vec<FieldError> {
         })
     };
     let mut errors = Vec::new();
-    for name in REQUIRED {
+    for name in required(kind) {
         let pointer = format!("/spec/{name}");
-        if !fields.contains_key(name) && !is_unknown(&pointer) {
+        if !fields.contains_key(*name) && !is_unknown(&pointer) {
             errors.push(field(&pointer, "required", format!("{name} is missing"), "set it"));
         }
     }
@@ -37,37 +43,63 @@ pub(super) fn check(spec: &Value, unknown: &[String]) -> Vec<FieldError> {
         let pointer = format!("/spec/{}", escape(name));
         // What holds an unknown part is incomplete: its schema judges the rest.
         if !is_unknown(&pointer) && !holds_unknown(&pointer) {
-            errors.extend(check_field(name, value, &pointer));
+            errors.extend(match kind {
+                Kind::Service => check_service(name, value, &pointer),
+                Kind::Database => check_database(name, value, &pointer),
+            });
         }
     }
     errors
 }
 
-/// Reads a whole specification.
-pub(super) fn parse(spec: &Value) -> Result<ServiceSpec, PlatformError> {
-    serde_json::from_value(spec.clone())
+/// Reads a whole specification, which [`check`] found nothing wrong with.
+pub(super) fn parse(kind: Kind, spec: &Value) -> Result<Spec, PlatformError> {
+    Spec::parse(kind, spec.clone())
         .map_err(|error| invalid(vec![wrong("/spec", error.to_string())]))
 }
 
-fn check_field(name: &str, value: &Value, pointer: &str) -> Vec<FieldError> {
+fn check_service(name: &str, value: &Value, pointer: &str) -> Vec<FieldError> {
     match name {
         "template" | "language" | "image" | "size" => read::<String>(value, pointer),
         "image_source" => read::<ImageSource>(value, pointer),
         "port" => read::<u16>(value, pointer),
         "replicas" => read::<Option<Replicas>>(value, pointer),
         "env" => read::<BTreeMap<String, String>>(value, pointer),
+        "uses" => read::<BTreeMap<String, Use>>(value, pointer),
         "parameters" => read::<BTreeMap<String, Value>>(value, pointer),
         "slo" => check_slo(value, pointer),
         _ => {
-            let known = "template, language, image, image_source, port, size, replicas, env, slo, parameters";
-            vec![field(
-                pointer,
-                "unknown_attribute",
-                format!("a service has no attribute {name:?}"),
-                &format!("use one of {known}; what only one path takes goes into parameters"),
-            )]
+            let known = "template, language, image, image_source, port, size, replicas, env, slo, uses, parameters";
+            vec![unknown_attribute(Kind::Service, name, pointer, known)]
         }
     }
+}
+
+fn check_database(name: &str, value: &Value, pointer: &str) -> Vec<FieldError> {
+    match name {
+        "engine" | "size" => read::<String>(value, pointer),
+        "extensions" => read::<BTreeSet<String>>(value, pointer),
+        "connection_limit" => read::<Option<u32>>(value, pointer),
+        "statement_timeout" => read::<Option<String>>(value, pointer),
+        "deletion_policy" => read::<DeletionPolicy>(value, pointer),
+        "final_dump" => read::<bool>(value, pointer),
+        "rotation" => read::<Option<Rotation>>(value, pointer),
+        "parameters" => read::<BTreeMap<String, Value>>(value, pointer),
+        _ => {
+            let known = "engine, size, extensions, connection_limit, statement_timeout, deletion_policy, final_dump, \
+                         rotation, parameters";
+            vec![unknown_attribute(Kind::Database, name, pointer, known)]
+        }
+    }
+}
+
+fn unknown_attribute(kind: Kind, name: &str, pointer: &str, known: &str) -> FieldError {
+    field(
+        pointer,
+        "unknown_attribute",
+        format!("a {kind} has no attribute {name:?}"),
+        &format!("use one of {known}; what only one path takes goes into parameters"),
+    )
 }
 
 fn check_slo(value: &Value, pointer: &str) -> Vec<FieldError> {
@@ -120,7 +152,7 @@ mod tests {
 
     fn pointers(spec: &Value, unknown: &[&str]) -> Vec<String> {
         let unknown: Vec<String> = unknown.iter().map(|text| (*text).to_owned()).collect();
-        check(spec, &unknown).into_iter().map(|error| error.pointer).collect()
+        check(Kind::Service, spec, &unknown).into_iter().map(|error| error.pointer).collect()
     }
 
     fn whole() -> Value {
@@ -132,7 +164,7 @@ mod tests {
     #[test]
     fn a_whole_specification_is_right_and_parses() {
         assert!(pointers(&whole(), &[]).is_empty());
-        assert_eq!(parse(&whole()).unwrap().port, 8080);
+        assert_eq!(parse(Kind::Service, &whole()).unwrap().service().unwrap().port, 8080);
     }
 
     #[test]
@@ -166,7 +198,13 @@ mod tests {
         #[test]
         fn what_passes_parses(port in any::<i64>(), image in ".*", extra in "[a-z_]{1,12}") {
             let spec = json!({"template": "api", "language": "nodejs", "image": image, "port": port, extra: 1});
-            prop_assert_eq!(check(&spec, &[]).is_empty(), parse(&spec).is_ok());
+            prop_assert_eq!(check(Kind::Service, &spec, &[]).is_empty(), parse(Kind::Service, &spec).is_ok());
+        }
+
+        #[test]
+        fn what_passes_for_a_database_parses(limit in any::<i64>(), timeout in ".*", extra in "[a-z_]{1,12}") {
+            let spec = json!({"engine": "postgres", "connection_limit": limit, "statement_timeout": timeout, extra: 1});
+            prop_assert_eq!(check(Kind::Database, &spec, &[]).is_empty(), parse(Kind::Database, &spec).is_ok());
         }
     }
 }

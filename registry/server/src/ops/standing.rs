@@ -1,12 +1,18 @@
 //! How a resource stands before a change: what may be done to it, and what is there in the world.
 
-use registry_api::platform::{ResourcePhase, ResourceRef};
+use std::collections::BTreeMap;
 
+use registry_api::platform::{OperationKind, ResourcePhase, ResourceRef, Step, StepState};
+
+use super::databases;
 use super::refusal::{PlatformError, Reason, refuse};
 use crate::app::App;
 use crate::auth::Token;
+use crate::drivers::postgres::Options;
 use crate::golden_path::directory;
+use crate::model::provisioned::Provisioned;
 use crate::model::revision::{Observed, Revision};
+use crate::model::steps::DROP;
 use crate::ops::places::{lacks, may_see};
 use crate::platform::Place;
 use crate::store::operations;
@@ -102,6 +108,31 @@ pub async fn require_quiet(app: &App, row: &ResourceRow) -> Result<(), PlatformE
     }
 }
 
+/// Refuses to change a database whose data a delete removed before it failed: an update would make an empty one of it.
+pub async fn require_not_half_removed(app: &App, row: &ResourceRow) -> Result<(), PlatformError> {
+    let mut conn = app.store.read().await?;
+    let last = operations::operation(&mut conn, &row.operation_id).await?;
+    if last.is_none_or(|last| last.kind != OperationKind::Delete) {
+        return Ok(());
+    }
+    let steps = operations::steps(&mut conn, &row.operation_id).await?;
+    if !has_dropped(&steps) {
+        return Ok(());
+    }
+    Err(refuse(
+        Reason::Conflict,
+        format!(
+            "the last delete of {} removed its data and then failed; delete it again, which finishes that",
+            title(&row.reference)
+        ),
+    ))
+}
+
+/// Whether an operation with these steps has dropped its database.
+pub fn has_dropped(steps: &[Step]) -> bool {
+    steps.iter().any(|step| step.name == DROP && step.state == StepState::Done)
+}
+
 /// The refusal of a change while another is under way.
 pub fn in_progress(row: &ResourceRow, operation: &str) -> PlatformError {
     refuse(
@@ -117,26 +148,48 @@ pub fn in_progress(row: &ResourceRow, operation: &str) -> PlatformError {
 
 /// Refuses a change that was planned for another generation.
 pub fn require_generation(row: &ResourceRow, expected: u64) -> Result<(), PlatformError> {
-    if row.generation == expected {
+    require_same_generation(&title(&row.reference), row.generation, expected)
+}
+
+/// The same for anything that has a generation.
+pub fn require_same_generation(
+    what: &str,
+    generation: u64,
+    expected: u64,
+) -> Result<(), PlatformError> {
+    if generation == expected {
         return Ok(());
     }
     Err(refuse(
         Reason::Conflict,
         format!(
-            "{} is at generation {}, but this was planned for generation {expected}: somebody changed it since; \
-             refresh and plan again",
-            title(&row.reference),
-            row.generation
+            "{what} is at generation {generation}, but this was planned for generation {expected}: somebody changed \
+             it since; refresh and plan again"
         ),
     ))
 }
 
-/// What is in the repository at the paths of a resource.
+/// What there is of a resource in the world.
 pub async fn observe(
+    app: &App,
+    place: &Place,
+    row: &ResourceRow,
+) -> Result<Observed, PlatformError> {
+    let (reference, revision) = (&row.reference, row.shown());
+    let (nothing, options) = (Provisioned::new(), Options { adopt: row.is_being_adopted() });
+    let (files, provisioned) = tokio::try_join!(
+        observe_files(place, reference, revision),
+        databases::observe(app, place, reference, &revision.provision, &nothing, options),
+    )?;
+    Ok(Observed { files, provisioned })
+}
+
+/// What is in the repository at the paths of a resource.
+pub async fn observe_files(
     place: &Place,
     reference: &ResourceRef,
     revision: &Revision,
-) -> Result<Observed, PlatformError> {
+) -> Result<BTreeMap<String, String>, PlatformError> {
     let mut paths = vec![folder(reference)];
     let own = format!("{}/", paths[0]);
     paths.extend(

@@ -10,8 +10,8 @@ fn bundle(rego: &str) -> Result<PolicyBundle, PolicyError> {
     PolicyBundle::load(&BTreeMap::from([("p.rego".to_owned(), rego.as_bytes().to_vec())]))
 }
 
-/// A request that the organisation has nothing against.
-fn by_the_book() -> Value {
+/// A service that the organisation has nothing against.
+fn service_by_the_book() -> Value {
     let container = json!({"name": "shop", "securityContext": {
         "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}, "runAsNonRoot": true,
     }});
@@ -27,6 +27,16 @@ fn by_the_book() -> Value {
     })
 }
 
+/// A database that the organisation has nothing against.
+fn database_by_the_book() -> Value {
+    let mut database = service_by_the_book();
+    database["kind"] = "database".into();
+    database["spec"] = json!({"engine": "postgres", "size": "small", "connection_limit": 20});
+    database["objects"] =
+        json!([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "shop.database"}}]);
+    database
+}
+
 fn judge(bundle: &PolicyBundle, input: &Value) -> Result<Vec<Verdict>, PolicyError> {
     bundle.judge(&input.to_string())
 }
@@ -37,7 +47,10 @@ fn the_organisations_bundle_says_what_its_fixtures_expect() {
     let cases: Value =
         serde_json::from_str(include_str!("../../policy/tests/organisation.json")).unwrap();
     for case in cases.as_array().unwrap() {
-        let mut input = by_the_book();
+        let mut input = match case["kind"].as_str() {
+            Some("database") => database_by_the_book(),
+            _ => service_by_the_book(),
+        };
         for (pointer, value) in case["change"].as_object().unwrap() {
             *input.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value.clone();
         }
@@ -67,7 +80,7 @@ fn a_policy_has_no_clock_network_randomness_or_environment() {
         "rand.intn(\"x\", 10)",
     ] {
         let rego = format!("package idp\nverdicts contains x if {{ x := {call} }}\n");
-        let result = bundle(&rego).and_then(|bundle| judge(&bundle, &by_the_book()));
+        let result = bundle(&rego).and_then(|bundle| judge(&bundle, &service_by_the_book()));
         assert!(result.is_err(), "{call} was evaluated: {result:?}");
     }
 }
@@ -77,7 +90,7 @@ fn a_policy_that_takes_too_long_is_an_error() {
     let rego = "package idp\nverdicts contains x if { some a in numbers.range(1, 3000); some b in numbers.range(1, 3000); some c in numbers.range(1, 3000); a * b * c == 0; x := 1 }\n";
     let start = Instant::now();
 
-    let result = bundle(rego).and_then(|bundle| judge(&bundle, &by_the_book()));
+    let result = bundle(rego).and_then(|bundle| judge(&bundle, &service_by_the_book()));
 
     assert!(matches!(result, Err(PolicyError::Evaluation(_))), "{result:?}");
     assert!(start.elapsed() < TIME_LIMIT * 20);
@@ -91,12 +104,12 @@ fn a_bundle_that_fails_is_never_consent() {
     ));
     assert!(matches!(bundle("package idp\nverdicts contains"), Err(PolicyError::File { .. })));
     let no_rule = bundle("package idp\nx := 1\n").unwrap();
-    assert!(judge(&no_rule, &by_the_book()).is_err());
+    assert!(judge(&no_rule, &service_by_the_book()).is_err());
     let odd_shape = bundle("package idp\nverdicts contains {\"rule\": \"x\", \"effect\": \"maybe\", \"message\": \"\"}\n").unwrap();
-    assert!(matches!(judge(&odd_shape, &by_the_book()), Err(PolicyError::Verdict(_))));
+    assert!(matches!(judge(&odd_shape, &service_by_the_book()), Err(PolicyError::Verdict(_))));
     let failing =
         bundle("package idp\nverdicts contains x if { x := to_number(input.name) }\n").unwrap();
-    assert!(matches!(judge(&failing, &by_the_book()), Err(PolicyError::Evaluation(_))));
+    assert!(matches!(judge(&failing, &service_by_the_book()), Err(PolicyError::Evaluation(_))));
 }
 
 #[test]

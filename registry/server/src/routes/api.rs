@@ -1,6 +1,7 @@
 //! The platform API, `/api/v1`: every route of it with its documentation.
 
 pub mod audit;
+pub mod connections;
 pub mod deployments;
 mod describe;
 pub mod golden_paths;
@@ -11,6 +12,7 @@ pub mod plans;
 mod problem;
 pub mod providers;
 pub mod resources;
+pub mod secrets;
 pub mod server;
 pub mod tokens;
 pub mod whoami;
@@ -20,8 +22,8 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{delete_with, get_with, post_with, put_with};
 use registry_api::modules::Published;
 use registry_api::platform::{
-    AuditPage, EnvironmentList, GoldenPath, GoldenPathList, Operation, OwnerList, Plan, Resource,
-    ResourceList, Whoami,
+    AuditPage, Credential, CredentialLease, EnvironmentList, GoldenPath, GoldenPathList, Operation,
+    OwnerList, Plan, Resource, ResourceList, Secret, SecretList, SecretValues, Whoami,
 };
 use registry_api::providers::PublishedProvider;
 use registry_api::tokens::{CreatedToken, ServerInfo, TokenList};
@@ -31,7 +33,10 @@ use describe::{answers, answers_nothing, open};
 
 /// Every route of the API with a small body, below [`registry_api::platform::BASE_PATH`].
 pub fn routes() -> ApiRouter<App> {
-    platform_routes().merge(catalogue_routes()).merge(administration_routes())
+    platform_routes()
+        .merge(secret_routes())
+        .merge(catalogue_routes())
+        .merge(administration_routes())
 }
 
 /// What changes and shows resources.
@@ -68,6 +73,13 @@ fn platform_routes() -> ApiRouter<App> {
             }),
         )
         .api_route(
+            "/resources/{kind}/{environment}/{name}/unmanaged",
+            get_with(resources::get_unmanaged, |op| {
+                answers::<200, Resource>(op, "get_unmanaged", "Show what could be taken over")
+            }),
+        )
+        .merge(credential_routes())
+        .api_route(
             "/operations/{id}",
             get_with(operations::get_operation, |op| {
                 answers::<200, Operation>(
@@ -75,6 +87,90 @@ fn platform_routes() -> ApiRouter<App> {
                     "get_operation",
                     "Show an operation, or wait for its end",
                 )
+            }),
+        )
+}
+
+/// Secrets, and the one way to their values.
+fn secret_routes() -> ApiRouter<App> {
+    ApiRouter::new()
+        .api_route(
+            "/secrets",
+            get_with(secrets::list_secrets, |op| {
+                answers::<200, SecretList>(op, "list_secrets", "List secrets, without values")
+            }),
+        )
+        .api_route(
+            "/secrets/{environment}/{name}",
+            get_with(secrets::get_secret, |op| {
+                answers::<200, Secret>(op, "get_secret", "Show a secret, without its value")
+            })
+            .put_with(secrets::put_secret, |op| {
+                answers::<200, Secret>(op, "put_secret", "Create or change a secret")
+            })
+            .delete_with(secrets::delete_secret, |op| {
+                answers::<200, Secret>(op, "delete_secret", "Remove a secret")
+            }),
+        )
+        .api_route(
+            "/secrets/{environment}/{name}/rotate",
+            post_with(secrets::rotate_secret, |op| {
+                answers::<200, Secret>(op, "rotate_secret", "Make a generated value anew")
+            }),
+        )
+        .api_route(
+            "/secret-values/{reference}",
+            get_with(secrets::get_value_by_reference, |op| {
+                answers::<200, SecretValues>(
+                    op,
+                    "get_secret_value_by_reference",
+                    "Read a secret by its reference, with %2F for each slash",
+                )
+            }),
+        )
+        .api_route(
+            "/secret-values/{kind}/{environment}/{name}",
+            get_with(secrets::get_value, |op| {
+                answers::<200, SecretValues>(op, "get_secret_value", "Read a secret")
+            }),
+        )
+        .api_route(
+            "/secret-values/{kind}/{environment}/{name}/{alias}",
+            get_with(secrets::get_service_value, |op| {
+                answers::<200, SecretValues>(
+                    op,
+                    "get_service_secret_value",
+                    "Read the credentials of a service",
+                )
+            }),
+        )
+}
+
+/// Logins to databases.
+fn credential_routes() -> ApiRouter<App> {
+    ApiRouter::new()
+        .api_route(
+            "/connections/{connection_id}/credentials",
+            post_with(connections::open, |op| {
+                answers::<201, Credential>(op, "open_credentials", "Make an ephemeral login")
+            }),
+        )
+        .api_route(
+            "/credentials/{id}/renew",
+            post_with(connections::renew, |op| {
+                answers::<200, CredentialLease>(op, "renew_credentials", "Prolong a login")
+            }),
+        )
+        .api_route(
+            "/credentials/{id}",
+            delete_with(connections::close, |op| {
+                answers_nothing(op, "close_credentials", "End a login")
+            }),
+        )
+        .api_route(
+            "/rotations",
+            post_with(connections::rotate, |op| {
+                answers::<200, Secret>(op, "create_rotation", "Make credentials anew")
             }),
         )
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, Row};
 
+use super::document::unsigned;
 use super::{Connection, Store, StoreError};
 use crate::model::audit::{Event, Head, rfc3339};
 
@@ -101,10 +102,6 @@ fn from_row(row: &SqliteRow) -> Result<AuditEntry, StoreError> {
         previous_hash: row.try_get("previous_hash")?,
         hash: row.try_get("hash")?,
     })
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -42,3 +42,8 @@ pub(super) fn name(text: String) -> Result<Name, StoreError> {
 pub(super) fn number(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
+
+/// A count from a column.
+pub(super) fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}

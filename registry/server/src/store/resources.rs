@@ -41,6 +41,21 @@ impl ResourceRow {
     pub fn shown(&self) -> &Revision {
         self.revision.as_ref().unwrap_or(&self.requested)
     }
+
+    /// Whether a delete of this database first writes a dump: of what never stood there is nothing to keep.
+    pub fn leaves_dump(&self) -> bool {
+        self.revision.as_ref().is_some_and(Revision::leaves_dump)
+    }
+
+    /// Whether it is to take over what exists, and has not yet: until it has, that is not ours.
+    pub fn is_being_adopted(&self) -> bool {
+        self.begun().is_some_and(|begun| begun.adopted)
+    }
+
+    /// What was asked for, of a resource that never stood.
+    pub fn begun(&self) -> Option<&Revision> {
+        self.revision.is_none().then_some(&self.requested)
+    }
 }
 
 /// What a list shall hold; absent means all.
@@ -60,6 +75,9 @@ const ONE: &str = "SELECT id, kind, environment, name, owner, generation, phase,
      operation_id, acknowledged, created_at, updated_at FROM resource \
      WHERE kind = $1 AND environment = $2 AND name = $3";
 
+const BY_ID: &str = "SELECT id, kind, environment, name, owner, generation, phase, revision, requested, \
+     operation_id, acknowledged, created_at, updated_at FROM resource WHERE id = $1";
+
 const MANY: &str = "SELECT id, kind, environment, name, owner, generation, phase, revision, requested, \
      operation_id, acknowledged, created_at, updated_at FROM resource \
      WHERE ($1 IS NULL OR kind = $1) AND ($2 IS NULL OR environment = $2) AND ($3 IS NULL OR owner = $3) \
@@ -76,6 +94,15 @@ pub async fn resource(
         .bind(reference.name.as_str())
         .fetch_optional(conn)
         .await?;
+    row.as_ref().map(from_row).transpose()
+}
+
+/// The resource of that id.
+pub async fn resource_by_id(
+    conn: &mut Connection,
+    id: &str,
+) -> Result<Option<ResourceRow>, StoreError> {
+    let row = sqlx::query(BY_ID).bind(id).fetch_optional(conn).await?;
     row.as_ref().map(from_row).transpose()
 }
 

@@ -35,6 +35,14 @@ const PATH: [(&str, &str); 6] = [
     ("templates/90-catalog.yaml", include_str!("path/templates/90-catalog.yaml")),
 ];
 
+/// The files of the path of databases that the tests publish.
+const DATABASE_PATH: [(&str, &str); 4] = [
+    ("main.tf", include_str!("path-database/main.tf")),
+    ("golden-path.yaml", include_str!("path-database/golden-path.yaml")),
+    ("templates/70-rules.yaml", include_str!("path-database/templates/70-rules.yaml")),
+    ("templates/90-catalog.yaml", include_str!("path-database/templates/90-catalog.yaml")),
+];
+
 /// A running platform; everything of it goes when it is dropped.
 pub(crate) struct Platform {
     pub(crate) app: App,
@@ -89,14 +97,27 @@ impl Platform {
 
     /// One that accepts and does not carry out yet.
     pub(crate) async fn without_worker() -> Self {
+        Self::idle(&config_text(), &[]).await
+    }
+
+    /// One with this configuration and more files beside it, that does not carry out yet.
+    pub(crate) async fn idle(text: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
-        let app = App::start(config(folder.path(), &config_text()), Clock::system()).await.unwrap();
+        for (name, content) in files {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        let app = App::start(config(folder.path(), text), Clock::system()).await.unwrap();
         let admin = token(&app, "admin", &["admin"]).await;
         let platform =
             Self { router: router::build(app.clone()), app, folder, worker: None, admin };
         platform.publish("api/nodejs", "1.0.0").await;
         platform
+    }
+
+    /// The token that may do everything.
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
     }
 
     /// Starts to carry out what is accepted.
@@ -126,9 +147,18 @@ impl Platform {
         self.folder
     }
 
-    /// Publishes the test path as `golden/<name>`.
+    /// Publishes the test path of services as `golden/<name>`.
     pub(crate) async fn publish(&self, name: &str, version: &str) {
-        let files = PATH.iter().map(|(path, text)| {
+        self.publish_files(name, version, &PATH).await;
+    }
+
+    /// Publishes the test path of databases.
+    pub(crate) async fn publish_database_path(&self) {
+        self.publish_files("database/postgres", "1.0.0", &DATABASE_PATH).await;
+    }
+
+    async fn publish_files(&self, name: &str, version: &str, files: &[(&str, &str)]) {
+        let files = files.iter().map(|(path, text)| {
             let content = text.replace("VERSION", version).into_bytes();
             ((*path).to_owned(), File { content, executable: false })
         });

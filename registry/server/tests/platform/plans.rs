@@ -70,6 +70,17 @@ async fn a_replacement_is_planned_as_if_nothing_stood_there() {
 }
 
 #[tokio::test]
+async fn what_is_protected_is_not_planned_to_make_way() {
+    let platform = Platform::start().await;
+    platform.created("checkout", put(json!({"deletion_protection": true}))).await;
+
+    let replacement = plan("create", "checkout", json!({"prior": {"generation": 1}}));
+    let refused = platform.plan(replacement).await;
+
+    assert!(refused.detail(409, "deletion_protected").contains("deletion_protection = false"));
+}
+
+#[tokio::test]
 async fn a_plan_made_before_someone_edited_the_files_is_refused() {
     let platform = Platform::start().await;
     let made = platform.created("checkout", put(json!({}))).await;

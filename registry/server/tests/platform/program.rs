@@ -24,17 +24,28 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) async fn start(folder: &Path, token: &str, failpoint: Option<&str>) -> Self {
+        Self::start_with(folder, token, |command| {
+            command.env("IDP_LOG", "warn").stderr(Stdio::null());
+            if let Some(name) = failpoint {
+                command.env("IDP_FAILPOINT", name);
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn start_with(
+        folder: &Path,
+        token: &str,
+        change: impl Fn(&mut Command),
+    ) -> Self {
         harness::install_tls();
         // Somebody else may take the port first; then the next attempt has another.
         for _ in 0..5 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let mut command = Command::new(env!("CARGO_BIN_EXE_idp"));
             command.args(["serve", "--config"]).arg(folder.join("idp.toml"));
-            command.env("IDP_LISTEN", format!("127.0.0.1:{port}")).env("IDP_LOG", "warn");
-            command.stdout(Stdio::null()).stderr(Stdio::null());
-            if let Some(name) = failpoint {
-                command.env("IDP_FAILPOINT", name);
-            }
+            command.env("IDP_LISTEN", format!("127.0.0.1:{port}")).stdout(Stdio::null());
+            change(&mut command);
             let program = Self {
                 child: command.spawn().unwrap(),
                 folder: folder.to_owned(),

@@ -1,9 +1,11 @@
 //! The attributes of `idp_service`. Their descriptions are the documentation.
 
 use provider_framework::schema::{
-    Attribute, AttributeType, ResourceSchema, computed, list_of_objects, map, object, optional,
+    AttributeType, ResourceSchema, computed, map, map_of_objects, object, optional,
     optional_computed, required,
 };
+
+use crate::golden::schema::{self as shared, Named};
 
 const DESCRIPTION: &str = "A service on the platform: a workload that a golden path renders into a GitOps \
     repository.\n\nThe platform computes what a change does while Terraform plans: the golden path version and who \
@@ -12,13 +14,19 @@ const DESCRIPTION: &str = "A service on the platform: a workload that a golden p
 
 /// The schema.
 pub(super) fn schema() -> ResourceSchema {
+    let shared = shared::results(RENDERED, PROVISIONED);
     let all = identifying().into_iter().chain(specification()).chain(handling()).chain(results());
-    all.fold(ResourceSchema::new(0, DESCRIPTION), |schema, (name, attribute)| {
-        schema.attribute(name, attribute)
-    })
+    shared::of(DESCRIPTION, all.chain(shared))
 }
 
-fn identifying() -> Vec<(&'static str, Attribute)> {
+const RENDERED: &str = "Digest of the files of this service in the GitOps repository, as they really are. Someone \
+    else's edit shows as a change of this value, and apply mends it.";
+
+const PROVISIONED: &str = "Digest of what is on database servers for this service, its logins and grants, as they \
+    really are; null where it uses no database. Someone else's change there shows as a change of this value, and apply \
+    mends it.";
+
+fn identifying() -> Vec<Named> {
     vec![
         (
             "name",
@@ -37,14 +45,7 @@ fn identifying() -> Vec<(&'static str, Attribute)> {
                  in place of this one.",
             ),
         ),
-        (
-            "owner",
-            required(
-                AttributeType::String,
-                "Team that owns it, one that the platform knows. The token needs rights for this owner, and for the \
-                 one before when it changes.",
-            ),
-        ),
+        shared::owner(),
         (
             "template",
             required(
@@ -64,7 +65,7 @@ fn identifying() -> Vec<(&'static str, Attribute)> {
     ]
 }
 
-fn specification() -> Vec<(&'static str, Attribute)> {
+fn specification() -> Vec<Named> {
     vec![
         (
             "image",
@@ -85,13 +86,7 @@ fn specification() -> Vec<(&'static str, Attribute)> {
             "port",
             required(AttributeType::Number, "Port that the container listens on, 1 to 65535."),
         ),
-        (
-            "size",
-            optional_computed(
-                AttributeType::String,
-                "Resource class as the golden path defines them: `small` (the default), `medium`, `large`.",
-            ),
-        ),
+        shared::size(),
         (
             "replicas",
             optional(
@@ -113,30 +108,13 @@ fn specification() -> Vec<(&'static str, Attribute)> {
                 "What users are promised, over 30 days. Alerts and dashboards follow from it.",
             ),
         ),
-        (
-            "parameters",
-            optional(
-                AttributeType::Any,
-                "Inputs that only this golden path knows, as an object. The path's schema checks them while Terraform \
-                 plans; the data source `idp_golden_path` shows it.",
-            ),
-        ),
-        (
-            "golden_path_version",
-            optional(
-                AttributeType::String,
-                "Which versions of the golden path may be used, as a version constraint such as `~> 1.2`. An exact \
-                 version, or one locked with `idp lock`, lets the first plan show every value that follows from known \
-                 inputs, and an apply creates exactly that or stops. With a range or nothing the results of a create are known after apply: it \
-                 uses the best version and the environment's configuration of that moment, which may have moved since \
-                 the plan. A version in use stays until this excludes it or the lock file moves, so later changes are \
-                 exact either way.",
-            ),
-        ),
+        ("uses", optional(uses(), USES)),
+        shared::parameters(),
+        shared::golden_path_version(),
     ]
 }
 
-fn handling() -> Vec<(&'static str, Attribute)> {
+fn handling() -> Vec<Named> {
     vec![
         (
             "wait_for",
@@ -154,24 +132,16 @@ fn handling() -> Vec<(&'static str, Attribute)> {
                  before destroying or replacing a protected service.",
             ),
         ),
-        (
-            "timeouts",
-            optional(
-                timeouts(),
-                "How long an apply waits for the platform, such as `10m` (the default) or `1h30m`. The platform \
-                 finishes what it started even when nobody waits.",
-            ),
-        ),
+        shared::timeouts(),
     ]
 }
 
-fn results() -> Vec<(&'static str, Attribute)> {
+fn results() -> Vec<Named> {
     vec![
         (
             "id",
             computed(AttributeType::String, "`<environment>/<name>`, which is also the import id."),
         ),
-        ("golden_path", computed(golden_path(), "The golden path in use.")),
         (
             "url",
             computed(
@@ -179,18 +149,7 @@ fn results() -> Vec<(&'static str, Attribute)> {
                 "Where the service is reached; null where the environment has no domain.",
             ),
         ),
-        ("changes", computed(changes(), "What the last apply changed, object by object.")),
-        (
-            "rendered_sha256",
-            computed(
-                AttributeType::String,
-                "Digest of the files of this service in the GitOps repository, as they really are. Someone else's \
-                 edit shows as a change of this value, and apply mends it.",
-            ),
-        ),
         ("running_image", computed(AttributeType::String, "The image that runs.")),
-        ("catalog_ref", computed(AttributeType::String, "Its entity in the catalogue.")),
-        ("gitops", computed(gitops(), "Where its files are.")),
     ]
 }
 
@@ -231,49 +190,28 @@ fn latency() -> AttributeType {
     ])
 }
 
-fn timeouts() -> AttributeType {
-    let timeout = || optional(AttributeType::String, "A duration such as `10m`.");
-    object([("create", timeout()), ("update", timeout()), ("delete", timeout())])
-}
+const USES: &str = "Other resources that the service uses, by the name under which it knows them. It gets a login of \
+    its own to each database, and finds how to reach it in its environment; secrets appear there too. The name becomes \
+    part of environment variable names: letters, digits, dashes and underscores.";
 
-fn golden_path() -> AttributeType {
-    object([
-        ("address", computed(AttributeType::String, "Its address in the registry.")),
-        ("version", computed(AttributeType::String, "The version in use.")),
-        ("sha256", computed(AttributeType::String, "SHA-256 of that version's archive.")),
-        ("publisher", computed(AttributeType::String, "Id of the key that signed it.")),
-    ])
-}
-
-fn changes() -> AttributeType {
-    list_of_objects([
-        ("action", computed(AttributeType::String, "`create`, `update` or `delete`.")),
+fn uses() -> AttributeType {
+    map_of_objects([
         (
-            "object",
-            computed(AttributeType::String, "What it is done to, such as `Deployment/checkout`."),
-        ),
-        ("summary", computed(AttributeType::String, "What that means, in one line.")),
-        (
-            "target",
-            computed(
+            "resource",
+            required(
                 AttributeType::String,
-                "Which part of the platform does it, such as `gitops`.",
+                "Id of the resource: `idp_database.orders.id`, which is `database/<environment>/<name>`, or \
+                 `idp_secret.stripe.id`, which is `secret/<environment>/<name>`.",
             ),
         ),
-    ])
-}
-
-fn gitops() -> AttributeType {
-    object([
         (
-            "repository",
-            computed(
+            "access",
+            optional(
                 AttributeType::String,
-                "Name of the repository in the platform's configuration.",
+                "What the service may do with a database: `read` every table, `write` rows too, or `migrate` the \
+                 schema. Required for a database; a secret is only ever read.",
             ),
         ),
-        ("commit", computed(AttributeType::String, "The commit that last changed the files.")),
-        ("path", computed(AttributeType::String, "Folder in the repository.")),
     ])
 }
 

@@ -49,7 +49,8 @@ fn describe(api: TransformOpenApi<'_>) -> TransformOpenApi<'_> {
         .summary("Plans, resources and operations of the platform")
         .description(
             "JSON in and out; every error is a problem (RFC 9457) with a stable `code`. Times are RFC 3339 in UTC. \
-             Writes answer 202 with an operation to wait for.",
+             Writes of resources answer 202 with an operation to wait for; writes of secrets are done when they \
+             are answered.",
         )
         .security_scheme(
             TOKEN,

@@ -3,8 +3,10 @@
 use axum::http::StatusCode;
 
 use crate::drivers::gitops::GitOpsError;
+use crate::drivers::postgres::PostgresError;
 use crate::error::ApiError;
 use crate::ops::refusal::{PlatformError, Reason};
+use crate::secrets::SecretsError;
 
 impl From<PlatformError> for ApiError {
     fn from(error: PlatformError) -> Self {
@@ -14,10 +16,15 @@ impl From<PlatformError> for ApiError {
                 Self::refused(status, refusal.reason.code(), refusal.detail)
                     .with_errors(refusal.errors)
             }
-            PlatformError::Store(error) => error.into(),
+            PlatformError::Store(error) | PlatformError::Secrets(SecretsError::Store(error)) => {
+                error.into()
+            }
             PlatformError::Blobs(error) => error.into(),
             PlatformError::GitOps(error) => unreadable(&error),
-            PlatformError::Policy(_) | PlatformError::Task(_) => Self::internal(error),
+            PlatformError::Postgres(error) => unusable(&error),
+            PlatformError::Secrets(_) | PlatformError::Policy(_) | PlatformError::Task(_) => {
+                Self::internal(error)
+            }
         }
     }
 }
@@ -39,6 +46,9 @@ const fn status(reason: Reason) -> StatusCode {
         | Reason::EnvironmentMoved
         | Reason::PlanStale
         | Reason::DeletionProtected
+        | Reason::InUse
+        | Reason::Draining
+        | Reason::ValueGiven
         | Reason::ImageNotPipeline => StatusCode::CONFLICT,
     }
 }
@@ -52,4 +62,20 @@ fn unreadable(error: &GitOpsError) -> ApiError {
         StatusCode::BAD_GATEWAY
     };
     ApiError::refused(status, "gitops_unavailable", error.to_string())
+}
+
+/// A database server cannot be used now (503: try again), with this configuration (502), or for this name (409).
+fn unusable(error: &PostgresError) -> ApiError {
+    let status = match error {
+        PostgresError::NotOurs { .. } => {
+            return ApiError::conflict(Reason::NameTaken.code(), error.to_string());
+        }
+        PostgresError::InUse { .. } => {
+            return ApiError::conflict(Reason::InUse.code(), error.to_string());
+        }
+        _ if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    tracing::warn!(%error, "a database server could not be used");
+    ApiError::refused(status, "database_unavailable", error.to_string())
 }

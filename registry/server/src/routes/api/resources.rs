@@ -1,19 +1,15 @@
 //! `/resources`.
 
-use aide::operation::OperationOutput;
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
 use registry_api::Name;
 use registry_api::platform::{Kind, PutResource, Resource, ResourceList, ResourceRef};
 use serde::{Deserialize, Serialize};
 
-use super::write::{Accepted, WriteHeaders};
+use super::write::{Accepted, Tagged, WriteHeaders};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{Caller, Json, Path, Query};
 use crate::ops::accept::Request;
-use crate::ops::put_resource::Expected;
 use crate::ops::{self, operations};
 use crate::request_id;
 use crate::store::resources::ResourceFilter;
@@ -55,8 +51,21 @@ pub async fn get_resource(
     State(app): State<App>,
     caller: Caller,
     Path(reference): Path<ResourceRef>,
-) -> Result<Tagged, ApiError> {
-    Ok(Tagged(ops::read_resource::resource(&app, caller.token()?, &reference).await?))
+) -> Result<Tagged<Resource>, ApiError> {
+    let resource = ops::read_resource::resource(&app, caller.token()?, &reference).await?;
+    Ok(Tagged(resource.generation, resource))
+}
+
+/// Shows a database that exists on its server and that nobody manages, as a resource that could take it over: its
+/// generation is 0.
+///
+/// Needs the right `approve`, as taking it over does.
+pub async fn get_unmanaged(
+    State(app): State<App>,
+    caller: Caller,
+    Path(reference): Path<ResourceRef>,
+) -> Result<Json<Resource>, ApiError> {
+    Ok(Json(ops::adopt::unmanaged(&app, caller.token()?, &reference).await?))
 }
 
 /// Creates or changes a resource.
@@ -87,12 +96,7 @@ pub async fn delete_resource(
     Path(reference): Path<ResourceRef>,
     headers: WriteHeaders,
 ) -> Result<Accepted, ApiError> {
-    let Expected::Generation(generation) = headers.expected()? else {
-        return Err(ApiError::bad_request(
-            "invalid_header",
-            "a delete takes If-Match: \"GENERATION\", not If-None-Match",
-        ));
-    };
+    let generation = headers.generation()?;
     let asked = Asked { what: "delete", reference: &reference, body: &generation };
     let request =
         Request::new(caller.token()?, request_id::current(), headers.idempotency_key, &asked);
@@ -107,23 +111,4 @@ pub(super) struct Asked<'a, T> {
     pub(super) what: &'static str,
     pub(super) reference: &'a ResourceRef,
     pub(super) body: &'a T,
-}
-
-/// A resource with its generation as `ETag`.
-#[derive(Debug)]
-pub struct Tagged(Resource);
-
-impl IntoResponse for Tagged {
-    fn into_response(self) -> Response {
-        let tag = HeaderValue::from_str(&format!("\"{}\"", self.0.generation));
-        let mut response = Json(self.0).into_response();
-        if let Ok(tag) = tag {
-            response.headers_mut().insert(header::ETAG, tag);
-        }
-        response
-    }
-}
-
-impl OperationOutput for Tagged {
-    type Inner = Resource;
 }

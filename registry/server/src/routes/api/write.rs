@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use registry_api::platform::{BASE_PATH, IDEMPOTENCY_KEY_HEADER, Operation};
+use serde::Serialize;
 
 use crate::error::ApiError;
 use crate::extract::Json;
@@ -36,6 +37,16 @@ impl WriteHeaders {
                 "say what you expect to find: If-None-Match: * to create, If-Match: \"GENERATION\" to change",
             )
         })
+    }
+
+    /// The generation of what must be there, or 400 or 428.
+    pub fn generation(&self) -> Result<u64, ApiError> {
+        match self.expected()? {
+            Expected::Generation(generation) => Ok(generation),
+            Expected::Nothing => {
+                Err(wrong("this takes If-Match: \"GENERATION\", not If-None-Match"))
+            }
+        }
     }
 }
 
@@ -136,4 +147,39 @@ impl IntoResponse for Accepted {
 
 impl OperationOutput for Accepted {
     type Inner = Operation;
+}
+
+/// What something is, with its generation as `ETag`.
+#[derive(Debug)]
+pub struct Tagged<T>(pub u64, pub T);
+
+impl<T: Serialize> IntoResponse for Tagged<T> {
+    fn into_response(self) -> Response {
+        let tag = HeaderValue::from_str(&format!("\"{}\"", self.0));
+        let mut response = Json(self.1).into_response();
+        if let Ok(tag) = tag {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
+    }
+}
+
+impl<T> OperationOutput for Tagged<T> {
+    type Inner = T;
+}
+
+/// An answer that nobody on its way may keep.
+#[derive(Debug)]
+pub struct Unstored<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Unstored<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.0).into_response();
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+impl<T> OperationOutput for Unstored<T> {
+    type Inner = T;
 }

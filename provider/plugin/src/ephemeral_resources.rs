@@ -1,0 +1,3 @@
+//! What this provider lends for a run.
+
+pub mod database_credentials;

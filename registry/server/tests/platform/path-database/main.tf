@@ -1,0 +1,1 @@
+# The interface is not what these tests are about.
