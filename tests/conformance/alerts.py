@@ -1,26 +1,24 @@
 """Proves with promtool that every alert of every rendered tree fires when it should and is silent when it should be.
 
-For each burn-rate alert: an error ratio a tenth above its threshold fires it, a tenth below does not, errors that stopped
-one short window ago do not, and neither does a total failure of a service that nearly nobody uses.
+For each burn-rate alert of a service: an error ratio a tenth above its threshold fires it, a tenth below does not, errors
+that stopped one short window ago do not, and neither does a total failure of a service that nearly nobody uses. What is
+particular to databases is in alerts_database.py.
 """
 
 import json
 import re
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import yaml
+
+from alerts_database import database_cases
+from alerts_promtool import case, firing, promtool, steady
 
 MINUTES = {"5m": 5, "30m": 30, "2h": 120, "6h": 360}
 PER_MINUTE = 100_000
 # Long window: how many times too fast, short window, severity.
 PAIRS = {"1h": (14.4, "5m", "page"), "6h": (6, "30m", "page"), "1d": (3, "2h", "ticket"), "3d": (1, "6h", "ticket")}
-
-
-def steady(minutes, per_minute, start=0):
-    return f"{start}+{per_minute}x{minutes}"
 
 
 class Service:
@@ -58,19 +56,6 @@ class Service:
         return [{"series": name, "values": values} for name, values in series]
 
 
-def firing(alert, window=None):
-    match = f'alertname="{alert}",alertstate="firing"' + (f',window="{window}"' if window else "")
-    return f"count(ALERTS{{{match}}})"
-
-
-def case(name, series, at, expectations):
-    tests = []
-    for expression, fires in expectations:
-        samples = [{"labels": "{}", "value": 1}] if fires else []
-        tests.append({"expr": expression, "eval_time": f"{at}m", "exp_samples": samples})
-    return {"name": name, "interval": "1m", "input_series": series, "promql_expr_test": tests}
-
-
 def burn_cases(service, alert):
     objective, window, name = alert["labels"]["objective"], alert["labels"]["window"], alert["alert"]
     # Computed from what the alert promises, not read from its expression, which may be wrong.
@@ -78,8 +63,8 @@ def burn_cases(service, alert):
     assert alert["labels"]["severity"] == severity, f"{name} {window} is not a {severity}"
     target = re.search(r"the promise that ([0-9.]+) %", alert["annotations"]["description"]).group(1)
     threshold = factor * (100 - float(target)) / 100
-    fires = [(firing(name, window), True)]
-    silent = [(firing(name, window), False)]
+    fires = [(firing(name, window=window), True)]
+    silent = [(firing(name, window=window), False)]
     # Ratios do not depend on how much of a window has data, so the short window's length is enough history.
     history = MINUTES[short] + 30
 
@@ -112,7 +97,9 @@ def symptom_cases(service):
     healthy = service.requests(steady(200, 100), steady(200, 0), steady(200, 100))
     pod = f'{{namespace="{namespace}",pod="{name}-abc12-x9y8z",container="{name}"'
     scaler = f'{{namespace="{namespace}",horizontalpodautoscaler="{name}"}}'
+    fetched = lambda secret, label="namespace": f'externalsecret_status_condition{{name="{secret}",{label}="{namespace}",condition="Ready",status="False"}}'
     extra = {
+        "SecretNotRefreshed": [{"series": fetched(f"{name}.orders"), "values": "1x200"}],
         "IndicatorAbsent": [{"series": "up" + service.labels(), "values": "1x200"}],
         "TargetMissing": [{"series": "up" + service.labels(), "values": "0x200"}],
         "CrashLooping": [{"series": f'kube_pod_container_status_waiting_reason{pod},reason="CrashLoopBackOff"}}', "values": "1x200"}],
@@ -127,6 +114,10 @@ def symptom_cases(service):
     assert not unknown, f"no test knows the alerts {unknown}"
     for alert in sorted(service.others):
         yield case(f"{name} {alert}: fires", extra[alert], 120, [(firing(alert), True)])
+    if "SecretNotRefreshed" in service.others:
+        renamed = [{"series": fetched(f"{name}.orders", "exported_namespace"), "values": "1x200"}]
+        yield case(f"{name} SecretNotRefreshed: fires whatever the operator's labels are called", renamed, 120, [(firing("SecretNotRefreshed"), True)])
+        healthy += [{"series": fetched(f"{name}.orders"), "values": "0x200"}, {"series": fetched(f"{name}-2.orders"), "values": "1x200"}]
     good = [
         {"series": series["series"], "values": series["values"].replace("4x200", "3x200", index == 0).replace("0x200", "2x200") if "replicas" in series["series"] else "2x200" if "disruptions" in series["series"] else "0x200"}
         for alert in ("CrashLooping", "RolloutStuck", "AutoscalerAtMaximum", "DisruptionBudgetBlocked")
@@ -136,22 +127,28 @@ def symptom_cases(service):
     yield case(f"{name} TargetMissing: fires without any target", [], 30, [(firing("TargetMissing"), True)])
 
 
-def promtool(groups, cases):
-    """Runs cases on the rules of some groups; `None` where all pass."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "rules.yaml").write_text(yaml.safe_dump({"groups": [{**group, "interval": "1m"} for group in groups]}))
-        tests = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": cases}
-        Path(folder, "tests.yaml").write_text(yaml.safe_dump(tests))
-        done = subprocess.run(["promtool", "test", "rules", "tests.yaml"], cwd=folder, capture_output=True, text=True)
-    return None if done.returncode == 0 else done.stdout + done.stderr
+def unexplained(tree, groups):
+    """Alerts of which the path's README, where it is there, has no runbook."""
+    readme = Path(tree).resolve().parents[2] / "README.md"
+    if not readme.exists():
+        return None
+    sections = set(re.findall(r"^### (\w+)$", readme.read_text(), re.MULTILINE))
+    missing = {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule} - sections
+    return f"{readme} has no runbook of {sorted(missing)}" if missing else None
 
 
 def run(tree):
     total, failures = 0, []
     for path in Path(tree).rglob("*-prometheusrule-*.yaml"):
         rule = yaml.safe_load(path.read_text())
-        service = Service(rule)
         groups = rule["spec"]["groups"]
+        failures.append(unexplained(tree, groups))
+        if path.name.endswith(".database.yaml"):
+            cases = list(database_cases(Path(tree), rule))
+            total += len(cases)
+            failures.append(promtool(groups, cases))
+            continue
+        service = Service(rule)
         cases = list(symptom_cases(service))
         total += len(cases)
         failures.append(promtool(groups, cases))

@@ -5,6 +5,7 @@ What is checked, and by what:
   core objects   kubernetes-validate, strict: an unknown field is a mistake
   custom ones    a round trip through the types of their definitions
   pods           the restricted Pod Security Standard and what this platform adds
+  secrets        none stands in the tree; what is mounted is fetched, from a store that is there
   rules          promtool check rules
   dashboards     unique panel ids, no fixed data source
   catalogue      names, references
@@ -68,6 +69,10 @@ class Tree:
                 self.dashboard(file, item)
             if item.get("kind") == "Deployment":
                 self.pods(file, item)
+            if item.get("kind") == "ExternalSecret":
+                self.fetched(file, item)
+            if item.get("kind") == "Secret":
+                self.say(file, "a Secret stands in the tree")
         self.custom(custom)
         self.digests()
         return self.mistakes
@@ -139,8 +144,10 @@ class Tree:
             ("runAsUser is at least 10000", pod.get("runAsUser", 0) >= 10000),
             ("seccompProfile is RuntimeDefault", pod.get("seccompProfile", {}).get("type") == "RuntimeDefault"),
             ("no host namespaces", not any(spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC"))),
-            ("only emptyDir volumes", all("emptyDir" in volume for volume in spec.get("volumes", []))),
+            ("only emptyDir and secret volumes", all("emptyDir" in volume or "secret" in volume for volume in spec.get("volumes", []))),
+            ("every mounted secret is fetched", self.mounted(spec) <= {secret["spec"]["target"]["name"] for secret in self.of_kind("ExternalSecret")}),
         ]
+        secrets = {volume["name"] for volume in spec.get("volumes", []) if "secret" in volume}
         for container in spec["containers"]:
             context = container.get("securityContext", {})
             resources = container.get("resources", {})
@@ -150,6 +157,9 @@ class Tree:
                 ("allowPrivilegeEscalation is false", context.get("allowPrivilegeEscalation") is False),
                 ("readOnlyRootFilesystem", context.get("readOnlyRootFilesystem") is True),
                 ("all capabilities are dropped", context.get("capabilities", {}).get("drop") == ["ALL"]),
+                ("secrets are mounted read-only, as whole folders", all(
+                    mount.get("readOnly") is True and "subPath" not in mount
+                    for mount in container.get("volumeMounts", []) if mount["name"] in secrets)),
                 ("no host ports", not any("hostPort" in port for port in container.get("ports", []))),
                 ("three probes on a named port, without host",
                  all(isinstance(probe.get("port"), str) and "host" not in probe for probe in probes)),
@@ -160,6 +170,24 @@ class Tree:
         for what, holds in expect:
             if not holds:
                 self.say(file, f"not so: {what}")
+
+    def of_kind(self, kind):
+        return [item for _, item in self.objects if item.get("kind") == kind]
+
+    @staticmethod
+    def mounted(pod):
+        return {volume["secret"]["secretName"] for volume in pod.get("volumes", []) if "secret" in volume}
+
+    def fetched(self, file, item):
+        stores = {store["metadata"]["name"] for store in self.of_kind("SecretStore")}
+        used = {name for owner in self.of_kind("Deployment") for name in self.mounted(owner["spec"]["template"]["spec"])}
+        reference, target = item["spec"]["secretStoreRef"], item["spec"]["target"]
+        if reference["kind"] != "SecretStore" or reference["name"] not in stores:
+            self.say(file, f"its store {reference} is nowhere in the tree")
+        if target["name"] not in used:
+            self.say(file, f"nothing mounts {target['name']}")
+        if target["creationPolicy"] != "Owner" or target["deletionPolicy"] != "Retain":
+            self.say(file, f"its secret should go with it and outlive a forgotten value: {target}")
 
     def catalogue(self, file, item):
         metadata, spec = item["metadata"], item["spec"]
@@ -175,7 +203,7 @@ class Tree:
         for text in references + ([spec["system"]] if "system" in spec else []):
             if not reference.match(text):
                 self.say(file, f"{text!r} is no reference")
-        required = {"Component": ("type", "lifecycle", "owner"), "API": ("type", "lifecycle", "owner", "definition")}
+        required = {"Component": ("type", "lifecycle", "owner"), "API": ("type", "lifecycle", "owner", "definition"), "Resource": ("type", "owner")}
         for key in required[item["kind"]]:
             if not spec.get(key):
                 self.say(file, f"spec.{key} is missing")

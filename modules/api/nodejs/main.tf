@@ -6,7 +6,7 @@ resource "idp_service" "this" {
   # This module is the golden path: its version and the path's are the same.
   template            = "api"
   language            = "nodejs"
-  golden_path_version = "1.0.0"
+  golden_path_version = "1.1.0"
 
   image        = var.image
   image_source = var.image_source
@@ -14,6 +14,7 @@ resource "idp_service" "this" {
   size         = var.size
   replicas     = var.replicas
   env          = var.env
+  uses         = var.uses
   slo          = var.slo
   parameters   = var.parameters
 

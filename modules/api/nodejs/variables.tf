@@ -80,6 +80,25 @@ variable "env" {
   default     = {}
 }
 
+variable "uses" {
+  description = "Databases and secrets that it uses, by the name under which it knows them: the id of an idp_database with read, write or migrate, or the id of an idp_secret."
+  type = map(object({
+    resource = string
+    access   = optional(string)
+  }))
+  default = null
+
+  validation {
+    condition     = try(alltrue([for alias, used in var.uses : can(regex("^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$", alias))]), true)
+    error_message = "Each is known under 1 to 20 lower-case letters, digits and dashes, beginning with a letter."
+  }
+
+  validation {
+    condition     = try(alltrue([for used in var.uses : contains(["read", "write", "migrate"], coalesce(used.access, "read"))]), true)
+    error_message = "access must be read, write or migrate."
+  }
+}
+
 variable "slo" {
   description = "What users are promised over 30 days. Unset takes the defaults of the environment's tier."
   type = object({

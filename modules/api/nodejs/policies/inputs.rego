@@ -82,3 +82,27 @@ verdicts contains {
 	some target in input.spec.parameters.egress
 	to_number(split(target.cidr, "/")[1]) < 8
 }
+
+verdicts contains {
+	"rule": "env_hidden_by_uses",
+	"effect": "deny",
+	"message": sprintf("the variable %s is where uses puts the folder of %q. Rename one of them.", [name, alias]),
+	"pointer": sprintf("/spec/env/%s", [name]),
+	"controls": ["idp.secrets.1"],
+} if {
+	some alias, _ in input.spec.uses
+	name := sprintf("%s_SECRET_DIR", [upper(replace(alias, "-", "_"))])
+	input.spec.env[name]
+}
+
+verdicts contains {
+	"rule": "uses_to_migrate",
+	"effect": "warn",
+	"message": sprintf("it could change the schema of %q whenever it runs. Give it write, and migrate with ephemeral credentials before a rollout.", [alias]),
+	"pointer": sprintf("/spec/uses/%s/access", [alias]),
+	"controls": ["idp.secrets.1"],
+} if {
+	input.environment.tier == "production"
+	some alias, used in input.spec.uses
+	used.access == "migrate"
+}

@@ -44,6 +44,12 @@ fn check(object: &Value) -> io::Result<Vec<String>> {
         ("argoproj.io/v1alpha1", "AppProject") => {
             round_trip::<kcr_argoproj_io::v1alpha1::appprojects::AppProject>(object)
         }
+        ("external-secrets.io/v1", "ExternalSecret") => {
+            round_trip::<kcr_external_secrets_io::v1::externalsecrets::ExternalSecret>(object)
+        }
+        ("external-secrets.io/v1", "SecretStore") => {
+            round_trip::<kcr_external_secrets_io::v1::secretstores::SecretStore>(object)
+        }
         ("gateway.networking.k8s.io/v1", "HTTPRoute") => {
             round_trip::<kcr_gateway_networking_k8s_io::v1::httproutes::HttpRoute>(object)
         }

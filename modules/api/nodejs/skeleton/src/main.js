@@ -1,3 +1,6 @@
+[% if values.databases %]
+import { stopDatabases } from "./database.js";
+[% endif %]
 import { makeServer } from "./server.js";
 import { stopTelemetry } from "./telemetry.js";
 
@@ -8,7 +11,8 @@ server.listen(Number(process.env.PORT ?? [[ spec.port ]]));
 for (const signal of ["SIGTERM", "SIGINT"]) {
   process.once(signal, () => {
     state.ready = false;
-    server.close(() => stopTelemetry().finally(() => process.exit(0)));
+    const stops = [stopTelemetry[% if values.databases %], stopDatabases[% endif %]];
+    server.close(() => Promise.allSettled(stops.map((stop) => stop())).then(() => process.exit(0)));
     server.closeIdleConnections();
   });
 }
