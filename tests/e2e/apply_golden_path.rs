@@ -1,6 +1,6 @@
 //! Golden paths as a resource, as a module, by exact version and by range; and paths that cannot be trusted.
 
-use tests::hcl::Service;
+use tests::hcl::Resource;
 use tests::http::get;
 use tests::{Platform, Provider};
 
@@ -12,11 +12,11 @@ fn the_module_from_the_registry_and_the_resource_render_the_same() {
     let terraform = platform.workspace(Provider::Installed);
     let image = tests::hcl::IMAGE;
     let module = format!(
-        "\nmodule \"till\" {{\n  source  = \"registry.example.com/golden/api/nodejs\"\n  version = \"1.0.0\"\n\n  \
+        "\nmodule \"till\" {{\n  source  = \"registry.example.com/golden/api/nodejs\"\n  version = \"1.1.0\"\n\n  \
          name                = \"till\"\n  environment         = \"staging\"\n  owner               = \"payments\"\n  \
          image               = {image:?}\n  port                = 8080\n  deletion_protection = false\n}}\n"
     );
-    let resource = Service::named("checkout").with_text("golden_path_version", "1.0.0");
+    let resource = Resource::service("checkout").with_text("golden_path_version", "1.1.0");
     terraform.write("main.tf", &format!("{}{module}", resource.config()));
     terraform.init().ok();
 
@@ -41,19 +41,19 @@ fn the_module_from_the_registry_and_the_resource_render_the_same() {
 fn an_exact_version_makes_a_create_known_and_a_range_leaves_it_to_apply() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout");
+    let service = Resource::service("checkout");
 
     terraform
         .write("main.tf", &service.clone().with_text("golden_path_version", "~> 1.0").config());
-    terraform.save_plan().ok().says(&["1.0.0"]);
+    terraform.save_plan().ok().says(&["1.1.0"]);
     let range = terraform.planned_change("idp_service.checkout");
-    terraform.write("main.tf", &service.with_text("golden_path_version", "1.0.0").config());
+    terraform.write("main.tf", &service.with_text("golden_path_version", "1.1.0").config());
     terraform.save_plan().ok();
     let exact = terraform.planned_change("idp_service.checkout");
 
     assert_eq!(range["after_unknown"]["rendered_sha256"], true, "{range:#}");
     assert!(exact["after"]["rendered_sha256"].is_string(), "{exact:#}");
-    assert_eq!(exact["after"]["golden_path"]["version"], "1.0.0");
+    assert_eq!(exact["after"]["golden_path"]["version"], "1.1.0");
     terraform.apply_saved().ok();
     let applied = terraform.attributes("idp_service.checkout");
     assert_eq!(applied["rendered_sha256"], exact["after"]["rendered_sha256"]);
@@ -63,7 +63,7 @@ fn an_exact_version_makes_a_create_known_and_a_range_leaves_it_to_apply() {
 #[test]
 fn a_path_whose_archive_was_changed_on_disk_is_refused_at_plan() {
     let mut platform = Platform::start();
-    let url = format!("{}/v1/modules/golden/api/nodejs/1.0.0/download", platform.url());
+    let url = format!("{}/v1/modules/golden/api/nodejs/1.1.0/download", platform.url());
     let location = get(&url).header("x-terraform-get");
     let (_, digest) = location.split_once("sha256:").unwrap();
     let digest = digest.split('&').next().unwrap().to_owned();
@@ -71,9 +71,9 @@ fn a_path_whose_archive_was_changed_on_disk_is_refused_at_plan() {
     disk::flip_a_bit(&disk::file_named(&platform.server_folder().join("data"), &digest));
     platform.run();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
 
-    terraform.plan().exits(1).says(&["golden/api/nodejs", "1.0.0"]);
+    terraform.plan().exits(1).says(&["golden/api/nodejs", "1.1.0"]);
 
     assert_eq!(platform.repository().commit_count(), 0);
 }
@@ -86,7 +86,7 @@ fn a_path_signed_by_a_key_that_is_no_longer_trusted_is_refused_at_plan() {
     let public = key.with_extension("pub").display().to_string();
     platform.reconfigure(|config| config.replacen("publisher.pub", &public, 1));
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
 
     terraform.plan().exits(1).says(&["golden/api/nodejs", "key"]);
 
@@ -97,21 +97,21 @@ fn a_path_signed_by_a_key_that_is_no_longer_trusted_is_refused_at_plan() {
 fn a_newer_version_is_a_notice_and_changes_nothing() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.apply().ok();
     let module = tests::root().join("modules/api/nodejs").display().to_string();
-    platform.idp(&["publish", &module, "--version", "1.1.0"]).ok();
+    platform.idp(&["publish", &module, "--version", "1.2.0"]).ok();
 
     terraform.plan().exits(0);
 
-    let service = Service::named("checkout").with("env", "{ A = \"1\" }");
+    let service = Resource::service("checkout").with("env", "{ A = \"1\" }");
     terraform.write("main.tf", &service.config());
-    terraform.plan().exits(2).says(&["1.1.0"]);
-    terraform.apply().ok();
-    assert_eq!(terraform.attributes("idp_service.checkout")["golden_path"]["version"], "1.0.0");
-    let upgraded = service.with_text("golden_path_version", "~> 1.1");
-    terraform.write("main.tf", &upgraded.config());
+    terraform.plan().exits(2).says(&["1.2.0"]);
     terraform.apply().ok();
     assert_eq!(terraform.attributes("idp_service.checkout")["golden_path"]["version"], "1.1.0");
+    let upgraded = service.with_text("golden_path_version", "~> 1.2");
+    terraform.write("main.tf", &upgraded.config());
+    terraform.apply().ok();
+    assert_eq!(terraform.attributes("idp_service.checkout")["golden_path"]["version"], "1.2.0");
     terraform.plan().exits(0);
 }

@@ -1,6 +1,6 @@
 //! What is committed is what a cluster's own tools take.
 
-use tests::hcl::Service;
+use tests::hcl::Resource;
 use tests::{Platform, Provider, Run, clean};
 
 use crate::yaml;
@@ -10,7 +10,7 @@ fn kustomize_builds_the_committed_folder_and_lists_every_object_in_it() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
     let slo = "{ availability = 99.9, latency = { threshold = \"250ms\", target = 99 } }";
-    terraform.write("main.tf", &Service::named("checkout").with("slo", slo).config());
+    terraform.write("main.tf", &Resource::service("checkout").with("slo", slo).config());
     terraform.apply().ok();
     let repository = platform.repository();
     let clone = platform.folder().join("clone");
@@ -46,7 +46,7 @@ fn kustomize_builds_the_committed_folder_and_lists_every_object_in_it() {
 fn the_catalogue_and_argo_find_the_service() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.apply().ok();
     let repository = platform.repository();
 
@@ -70,7 +70,7 @@ fn the_catalogue_and_argo_find_the_service() {
 fn the_same_configuration_gives_the_same_bytes_after_a_restart() {
     let mut platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.apply().ok();
     let before = platform.repository().files();
     terraform.destroy().ok();

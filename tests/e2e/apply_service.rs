@@ -1,13 +1,13 @@
 //! A service's life: created, read, changed, replaced, imported, protected, removed.
 
-use tests::hcl::{IMAGE, OTHER_IMAGE, PROVIDER, Service};
+use tests::hcl::{IMAGE, OTHER_IMAGE, PROVIDER, Resource};
 use tests::{Platform, Provider};
 
 #[test]
 fn a_service_is_created_by_one_commit_and_the_second_plan_is_empty() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
 
     terraform.plan().exits(2).says(&["idp_service.checkout will be created", "golden/api/nodejs"]);
     terraform.apply().ok().says(&["1 added, 0 changed, 0 destroyed"]);
@@ -33,7 +33,7 @@ fn a_service_is_created_by_one_commit_and_the_second_plan_is_empty() {
 fn a_changed_attribute_is_updated_in_place_by_one_more_commit() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout").with("env", "{ CURRENCY = \"EUR\" }");
+    let service = Resource::service("checkout").with("env", "{ CURRENCY = \"EUR\" }");
     terraform.write("main.tf", &service.config());
     terraform.apply().ok();
     let before = terraform.attributes("idp_service.checkout");
@@ -58,7 +58,7 @@ fn a_changed_attribute_is_updated_in_place_by_one_more_commit() {
 fn another_name_or_environment_replaces_the_service_and_the_plan_says_why() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout");
+    let service = Resource::service("checkout");
     terraform.write("main.tf", &service.config());
     terraform.apply().ok();
 
@@ -79,7 +79,7 @@ fn another_name_or_environment_replaces_the_service_and_the_plan_says_why() {
 fn an_imported_service_needs_no_change() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout")
+    let service = Resource::service("checkout")
         .with("env", "{ CURRENCY = \"EUR\" }")
         .with("slo", "{ availability = 99.9, latency = { threshold = \"250ms\", target = 99 } }");
     terraform.write("main.tf", &service.config());
@@ -101,7 +101,7 @@ fn an_imported_service_needs_no_change() {
 fn what_cannot_be_imported_is_refused_with_the_form_of_an_id() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
 
     let import = |id: &str| terraform.run(&["import", "-no-color", "idp_service.checkout", id]);
 
@@ -113,10 +113,10 @@ fn what_cannot_be_imported_is_refused_with_the_form_of_an_id() {
 fn a_name_that_is_taken_is_refused_with_the_import_block_to_paste() {
     let platform = Platform::start();
     let first = platform.workspace(Provider::Built);
-    first.write("main.tf", &Service::named("checkout").config());
+    first.write("main.tf", &Resource::service("checkout").config());
     first.apply().ok();
     let second = platform.workspace(Provider::Built);
-    second.write("main.tf", &Service::named("checkout").config());
+    second.write("main.tf", &Resource::service("checkout").config());
 
     let refused = second.apply().fails();
 
@@ -128,7 +128,7 @@ fn a_name_that_is_taken_is_refused_with_the_import_block_to_paste() {
 fn a_protected_service_is_not_destroyed_until_protection_is_lifted() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout").with("deletion_protection", "true");
+    let service = Resource::service("checkout").with("deletion_protection", "true");
     terraform.write("main.tf", &service.config());
     terraform.apply().ok();
 
@@ -151,7 +151,7 @@ fn destroy_leaves_nothing_but_what_others_put_there() {
         std::fs::write(clone.join("README.md"), "Ours, not the platform's.\n").unwrap();
     });
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.apply().ok();
     repository.edit("Leave a note beside the service", |clone| {
         std::fs::write(clone.join("staging/service/checkout/NOTES.md"), "mine\n").unwrap();
@@ -167,7 +167,7 @@ fn destroy_leaves_nothing_but_what_others_put_there() {
 fn a_service_that_is_gone_is_planned_anew_with_a_warning() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.apply().ok();
     let path = "/api/v1/resources/service/staging/checkout";
     platform.api_with("DELETE", path, &[("if-match", "\"1\"")]).is(202);
@@ -184,7 +184,7 @@ fn a_service_that_is_gone_is_planned_anew_with_a_warning() {
 fn only_committed_can_be_waited_for_and_the_message_says_why() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout");
+    let service = Resource::service("checkout");
     for stage in ["healthy", "synced", "nonsense"] {
         terraform.write("main.tf", &service.clone().with_text("wait_for", stage).config());
 
@@ -200,7 +200,7 @@ fn only_committed_can_be_waited_for_and_the_message_says_why() {
 fn data_sources_read_the_service_and_the_path() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.apply().ok();
     let reader = platform.workspace(Provider::Built);
     let data = r#"
@@ -239,7 +239,7 @@ fn a_value_that_only_apply_knows_does_not_stop_the_plan() {
     let terraform = platform.workspace(Provider::Built);
     let unknown = "\nresource \"terraform_data\" \"image\" {\n  input = ";
     let unknown = format!("{unknown}{IMAGE:?}\n}}\n");
-    let service = Service::named("checkout").with("image", "terraform_data.image.output");
+    let service = Resource::service("checkout").with("image", "terraform_data.image.output");
     terraform.write("main.tf", &format!("{}{unknown}", service.config()));
 
     terraform.plan().exits(2).says(&["known after apply"]);

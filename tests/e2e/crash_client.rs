@@ -1,6 +1,6 @@
 //! The server is not there: at plan, at apply, or it is somebody else.
 
-use tests::hcl::Service;
+use tests::hcl::Resource;
 use tests::{Platform, Provider, Start};
 
 use crate::tls;
@@ -9,7 +9,7 @@ use crate::tls;
 fn a_server_that_is_down_at_plan_is_named_in_the_error() {
     let mut platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     platform.stop();
 
     let plan = terraform.plan().exits(1);
@@ -21,7 +21,7 @@ fn a_server_that_is_down_at_plan_is_named_in_the_error() {
 fn a_server_that_is_down_at_apply_leaves_no_state_and_the_next_apply_creates() {
     let mut platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.save_plan().ok();
     platform.kill();
 
@@ -38,7 +38,7 @@ fn a_server_that_is_down_at_apply_leaves_no_state_and_the_next_apply_creates() {
 fn a_server_that_is_down_at_destroy_leaves_the_service_in_the_state() {
     let mut platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.apply().ok();
     platform.kill();
 
@@ -56,7 +56,7 @@ fn a_certificate_that_nobody_vouches_for_is_refused_and_the_right_one_is_not() {
     let certificate = tls::Certificate::for_names(&["127.0.0.1"]);
     platform.run_with(&certificate.start(&platform));
     let mut terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.env("IDP_ENDPOINT", format!("https://127.0.0.1:{}", platform.port()));
 
     terraform.plan().exits(1).says(&["certificate", "127.0.0.1"]);
@@ -75,7 +75,7 @@ fn a_certificate_for_another_name_is_refused() {
     let certificate = tls::Certificate::for_names(&["elsewhere.example"]);
     platform.run_with(&certificate.start(&platform));
     let mut terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform
         .env("IDP_ENDPOINT", format!("https://127.0.0.1:{}", platform.port()))
         .env("SSL_CERT_FILE", certificate.authority_file(&platform, "authority"));
@@ -90,7 +90,7 @@ fn plain_http_where_tls_is_spoken_says_so() {
     let start: Start = certificate.start(&platform);
     platform.run_with(&start);
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
 
     terraform.plan().exits(1).says(&[&platform.url()]);
 }

@@ -1,13 +1,13 @@
 //! A pipeline moves the image; Terraform leaves it alone.
 
-use tests::hcl::{IMAGE, OTHER_IMAGE, Service};
+use tests::hcl::{IMAGE, OTHER_IMAGE, Resource};
 use tests::{Platform, Provider};
 
 #[test]
 fn a_pipeline_moves_the_image_and_the_plan_stays_empty() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout").with_text("image_source", "pipeline");
+    let service = Resource::service("checkout").with_text("image_source", "pipeline");
     terraform.write("main.tf", &service.config());
     terraform.apply().ok();
     let token = platform.token("ci", &["deploy:staging:payments"]);
@@ -46,8 +46,8 @@ fn a_pipeline_moves_the_image_and_the_plan_stays_empty() {
 fn a_deploy_is_refused_with_the_reason() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let pipeline = Service::named("checkout").with_text("image_source", "pipeline");
-    let own = Service::named("till");
+    let pipeline = Resource::service("checkout").with_text("image_source", "pipeline");
+    let own = Resource::service("till");
     terraform.write("main.tf", &format!("{}{}", pipeline.config(), own.block()));
     terraform.apply().ok();
     let commits = platform.repository().commit_count();

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use tests::hcl::Service;
+use tests::hcl::Resource;
 use tests::{Platform, Provider, Workspace};
 
 fn applied(platform: &Platform) -> Workspace {
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.apply().ok();
     terraform.plan().exits(0);
     terraform

@@ -29,7 +29,7 @@ fn the_version_list_is_revalidated_by_etag() {
     let again = send("GET", &url, &[("if-none-match", &etag)]).is(304);
     let other = send("GET", &url, &[("if-none-match", "\"something else\"")]).is(200);
 
-    assert_eq!(first.json()["modules"][0]["versions"][0]["version"], "1.0.0");
+    assert_eq!(first.json()["modules"][0]["versions"][0]["version"], "1.1.0");
     assert!(!etag.is_empty() && again.body.is_empty());
     assert_eq!(other.body, first.body);
 }
@@ -37,7 +37,7 @@ fn the_version_list_is_revalidated_by_etag() {
 #[test]
 fn the_archive_is_served_to_head_and_get_whatever_the_order_of_parameters() {
     let platform = Platform::start();
-    let download = get(&format!("{}/v1/modules/golden/api/nodejs/1.0.0/download", platform.url()));
+    let download = get(&format!("{}/v1/modules/golden/api/nodejs/1.1.0/download", platform.url()));
     assert!([200, 204].contains(&download.status), "{}", download.text());
     let location = download.header("x-terraform-get");
     let (path, query) = location.split_once('?').unwrap();
@@ -66,7 +66,7 @@ fn the_archive_is_served_to_head_and_get_whatever_the_order_of_parameters() {
 #[test]
 fn a_link_that_was_changed_or_is_too_old_does_not_work() {
     let mut platform = Platform::start();
-    let download = "/v1/modules/golden/api/nodejs/1.0.0/download";
+    let download = "/v1/modules/golden/api/nodejs/1.1.0/download";
     let link = |platform: &Platform| {
         let location = get(&(platform.url() + download)).header("x-terraform-get");
         if location.starts_with("http") { location } else { platform.url() + &location }
@@ -142,7 +142,7 @@ fn a_private_module_is_installed_with_a_token_and_not_without() {
 #[test]
 fn an_archive_that_was_changed_on_disk_is_not_installed() {
     let mut platform = Platform::start();
-    let download = get(&format!("{}/v1/modules/golden/api/nodejs/1.0.0/download", platform.url()));
+    let download = get(&format!("{}/v1/modules/golden/api/nodejs/1.1.0/download", platform.url()));
     let location = download.header("x-terraform-get");
     let (_, digest) = location.split_once("sha256:").unwrap();
     let digest = digest.split('&').next().unwrap().to_owned();
@@ -153,7 +153,7 @@ fn an_archive_that_was_changed_on_disk_is_not_installed() {
     let terraform = platform.workspace(Provider::Installed);
     terraform.write(
         "main.tf",
-        "module \"api\" {\n  source  = \"registry.example.com/golden/api/nodejs\"\n  version = \"1.0.0\"\n}\n",
+        "module \"api\" {\n  source  = \"registry.example.com/golden/api/nodejs\"\n  version = \"1.1.0\"\n}\n",
     );
 
     terraform.init().fails();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tests::hcl::{PROVIDER, Service};
+use tests::hcl::{PROVIDER, Resource};
 use tests::{PROVIDER_VERSION, Platform, Provider};
 
 use crate::disk;
@@ -11,7 +11,7 @@ use crate::disk;
 fn the_provider_is_installed_from_the_registry_and_works() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Installed);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
 
     terraform
         .init()

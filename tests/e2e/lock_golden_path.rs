@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use tests::hcl::Service;
+use tests::hcl::Resource;
 use tests::{Platform, Provider, Workspace, root};
 
 fn lock(platform: &Platform, terraform: &Workspace, arguments: &[&str]) -> tests::Run {
@@ -14,7 +14,7 @@ fn lock(platform: &Platform, terraform: &Workspace, arguments: &[&str]) -> tests
 fn a_locked_version_makes_a_create_known() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.save_plan().ok();
     let open = terraform.planned_change("idp_service.checkout");
 
@@ -36,12 +36,12 @@ fn a_locked_version_makes_a_create_known() {
 fn the_lock_file_is_canonical_and_stays_until_told_otherwise() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     lock(&platform, &terraform, &[]).ok();
     let file = terraform.path().join(".idp.lock.json");
     let first = fs::read_to_string(&file).unwrap();
     let module = root().join("modules/api/nodejs").display().to_string();
-    platform.idp(&["publish", &module, "--version", "1.1.0"]).ok();
+    platform.idp(&["publish", &module, "--version", "1.2.0"]).ok();
 
     lock(&platform, &terraform, &[]).ok();
     let second = fs::read_to_string(&file).unwrap();
@@ -49,31 +49,31 @@ fn the_lock_file_is_canonical_and_stays_until_told_otherwise() {
     let third = fs::read_to_string(&file).unwrap();
 
     assert_eq!(first, second);
-    assert!(first.contains("1.0.0") && third.contains("1.1.0"), "{first}\n{third}");
+    assert!(first.contains("1.1.0") && third.contains("1.2.0"), "{first}\n{third}");
 }
 
 #[test]
 fn a_newly_locked_version_moves_the_service_and_an_older_state_does_not() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.apply().ok();
     let module = root().join("modules/api/nodejs").display().to_string();
-    platform.idp(&["publish", &module, "--version", "1.1.0"]).ok();
+    platform.idp(&["publish", &module, "--version", "1.2.0"]).ok();
     terraform.plan().exits(0);
 
     lock(&platform, &terraform, &[]).ok();
 
-    terraform.plan().exits(2).says(&["1.1.0"]);
+    terraform.plan().exits(2).says(&["1.2.0"]);
     terraform.apply().ok();
-    assert_eq!(terraform.attributes("idp_service.checkout")["golden_path"]["version"], "1.1.0");
+    assert_eq!(terraform.attributes("idp_service.checkout")["golden_path"]["version"], "1.2.0");
 }
 
 #[test]
 fn other_bytes_than_the_locked_ones_are_refused() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     lock(&platform, &terraform, &[]).ok();
     let file = terraform.path().join(".idp.lock.json");
     let text = fs::read_to_string(&file).unwrap();
@@ -82,7 +82,7 @@ fn other_bytes_than_the_locked_ones_are_refused() {
 
     terraform.plan().exits(1).says(&[
         "golden/api/nodejs",
-        "1.0.0",
+        "1.1.0",
         "was expected",
         "How to fix it",
     ]);
@@ -92,7 +92,7 @@ fn other_bytes_than_the_locked_ones_are_refused() {
 fn a_damaged_lock_file_is_refused_with_the_way_out() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.write(".idp.lock.json", "{ \"version\": 1,");
 
     terraform.plan().exits(1).says(&[".idp.lock.json", "idp lock"]);

@@ -1,11 +1,11 @@
 //! What a user may write wrong in a service: each is refused at plan, naming what, which rule, and how to mend it.
 
-use tests::hcl::Service;
+use tests::hcl::Resource;
 use tests::{Platform, Provider, Run, Workspace};
 
 /// Plans `service`, which must be refused without a trace.
 #[track_caller]
-fn refused(platform: &Platform, terraform: &Workspace, service: &Service) -> Run {
+fn refused(platform: &Platform, terraform: &Workspace, service: &Resource) -> Run {
     terraform.write("main.tf", &service.config());
     let plan = terraform.plan().exits(1).never_says(&["panicked", "internal error"]);
     assert_eq!(platform.repository().commit_count(), 0, "a refused plan wrote something");
@@ -16,9 +16,9 @@ fn refused(platform: &Platform, terraform: &Workspace, service: &Service) -> Run
 fn what_the_platform_does_not_know_is_refused_with_what_it_knows() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout");
+    let service = Resource::service("checkout");
 
-    let plan = |service: Service| refused(&platform, &terraform, &service);
+    let plan = |service: Resource| refused(&platform, &terraform, &service);
 
     plan(service.clone().with_text("environment", "stagign")).says(&[
         "environment",
@@ -50,7 +50,7 @@ fn names_that_kubernetes_or_dns_would_refuse_are_refused() {
         ("a-name-that-is-far-too-long-to-carry-any-suffix", "1 to 40 characters"),
     ];
     for (name, rule) in names {
-        let service = Service::named("checkout").with_text("name", name);
+        let service = Resource::service("checkout").with_text("name", name);
 
         refused(&platform, &terraform, &service).says(&["name", rule]);
     }
@@ -60,10 +60,10 @@ fn names_that_kubernetes_or_dns_would_refuse_are_refused() {
 fn objectives_whose_alerts_can_never_fire_are_refused() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout");
+    let service = Resource::service("checkout");
     let slo = |text: &str| service.clone().with("slo", text);
 
-    let plan = |service: Service| refused(&platform, &terraform, &service);
+    let plan = |service: Resource| refused(&platform, &terraform, &service);
 
     plan(slo("{ availability = 90 }")).says(&["availability", "90", "never fire"]);
     plan(slo("{ availability = 100 }")).says(&["availability", "100"]);
@@ -83,9 +83,9 @@ fn objectives_whose_alerts_can_never_fire_are_refused() {
 fn numbers_out_of_bounds_are_refused_with_the_bound() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout");
+    let service = Resource::service("checkout");
 
-    let plan = |service: Service| refused(&platform, &terraform, &service);
+    let plan = |service: Resource| refused(&platform, &terraform, &service);
 
     for port in ["0", "-1", "65536", "80.5"] {
         plan(service.clone().with("port", port)).says(&["port"]);
@@ -100,7 +100,7 @@ fn numbers_out_of_bounds_are_refused_with_the_bound() {
 fn production_wants_an_image_by_digest_and_staging_does_not() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let tagged = Service::named("checkout").with_text("image", "ghcr.io/acme/checkout:1.2.3");
+    let tagged = Resource::service("checkout").with_text("image", "ghcr.io/acme/checkout:1.2.3");
     let production = tagged.clone().with_text("environment", "production");
 
     refused(&platform, &terraform, &production).says(&["image", "digest", "@sha256:"]);
@@ -113,7 +113,7 @@ fn production_wants_an_image_by_digest_and_staging_does_not() {
 fn a_constraint_that_nothing_matches_is_refused_with_what_there_is() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout");
+    let service = Resource::service("checkout");
 
     let plan = |constraint: &str| {
         refused(
@@ -123,7 +123,7 @@ fn a_constraint_that_nothing_matches_is_refused_with_what_there_is() {
         )
     };
 
-    plan("~> 99.0").says(&["golden_path_version", "~> 99.0", "golden/api/nodejs", "1.0.0"]);
+    plan("~> 99.0").says(&["golden_path_version", "~> 99.0", "golden/api/nodejs", "1.1.0"]);
     plan("=> 1").says(&["golden_path_version", "=> 1", "operators"]);
     plan("latest").says(&["golden_path_version", "latest"]);
 }
@@ -132,7 +132,7 @@ fn a_constraint_that_nothing_matches_is_refused_with_what_there_is() {
 fn parameters_that_the_path_does_not_know_are_refused() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout").with("parameters", "{ colour = \"red\" }");
+    let service = Resource::service("checkout").with("parameters", "{ colour = \"red\" }");
 
     refused(&platform, &terraform, &service).says(&["parameters", "colour"]);
 }
@@ -142,7 +142,7 @@ fn a_token_without_the_right_is_refused_at_plan_and_at_apply() {
     let platform = Platform::start();
     let reader = platform.token("reader", &["plan:staging:payments"]);
     let search = platform.token("search", &["plan:*:search", "apply:*:search"]);
-    let config = Service::named("checkout").config();
+    let config = Resource::service("checkout").config();
 
     let foreign = platform.workspace_as(Provider::Built, &search);
     foreign.write("main.tf", &config);
@@ -162,7 +162,7 @@ fn a_token_that_may_not_destroy_is_refused_and_the_service_stays() {
     let platform = Platform::start();
     let token = platform.token("no-destroy", &["plan:*:payments", "apply:*:payments"]);
     let terraform = platform.workspace_as(Provider::Built, &token);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     terraform.apply().ok();
 
     terraform.destroy().fails().says(&["destroy:staging:payments"]);
@@ -175,7 +175,7 @@ fn a_token_that_may_not_destroy_is_refused_and_the_service_stays() {
 fn a_token_that_is_unknown_or_missing_is_told_what_to_do() {
     let platform = Platform::start();
     let mut terraform = platform.workspace_as(Provider::Built, "idp_nonsense");
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
 
     terraform.plan().exits(1).says(&["token", "IDP_TOKEN"]).never_says(&["idp_nonsense"]);
     terraform.env("IDP_TOKEN", "");
@@ -187,7 +187,7 @@ fn a_token_that_is_unknown_or_missing_is_told_what_to_do() {
 fn a_remote_that_refuses_fails_the_apply_with_its_reason_and_the_next_apply_continues() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    terraform.write("main.tf", &Service::named("checkout").config());
+    terraform.write("main.tf", &Resource::service("checkout").config());
     platform.repository().refuse_pushes("commits need a ticket number");
 
     terraform.apply().fails().says(&["commits need a ticket number", "clusters"]);
@@ -205,7 +205,7 @@ fn a_remote_that_refuses_fails_the_apply_with_its_reason_and_the_next_apply_cont
 fn a_remote_that_refuses_an_update_leaves_the_state_as_the_world_is() {
     let platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout");
+    let service = Resource::service("checkout");
     terraform.write("main.tf", &service.config());
     terraform.apply().ok();
     terraform.write("main.tf", &service.with("env", "{ A = \"1\" }").config());
@@ -224,7 +224,7 @@ fn a_remote_that_refuses_an_update_leaves_the_state_as_the_world_is() {
 fn an_environment_that_moved_between_plan_and_update_wants_a_new_plan() {
     let mut platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout");
+    let service = Resource::service("checkout");
     terraform.write("main.tf", &service.config());
     terraform.apply().ok();
     terraform.write("main.tf", &service.with("env", "{ A = \"1\" }").config());
@@ -245,7 +245,7 @@ fn an_environment_that_moved_between_plan_and_update_wants_a_new_plan() {
 fn an_environment_that_moved_between_plan_and_create_writes_nothing() {
     let mut platform = Platform::start();
     let terraform = platform.workspace(Provider::Built);
-    let service = Service::named("checkout").with_text("golden_path_version", "1.0.0");
+    let service = Resource::service("checkout").with_text("golden_path_version", "1.1.0");
     terraform.write("main.tf", &service.config());
     terraform.save_plan().ok();
     platform.reconfigure(|config| config.replace("staging.acme.example", "stage.acme.example"));
@@ -261,7 +261,7 @@ fn of_two_applies_at_once_one_creates_and_the_other_is_told_so() {
     let platform = Platform::start();
     let workspaces = [platform.workspace(Provider::Built), platform.workspace(Provider::Built)];
     for workspace in &workspaces {
-        workspace.write("main.tf", &Service::named("checkout").config());
+        workspace.write("main.tf", &Resource::service("checkout").config());
     }
 
     let apply = ["apply", "-no-color", "-auto-approve"];

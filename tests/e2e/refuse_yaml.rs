@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use tests::hcl::{Service, quote};
+use tests::hcl::{Resource, quote};
 use tests::{Platform, Provider, Repository};
 
 use crate::yaml;
@@ -53,12 +53,12 @@ const HOSTILE: &[&str] = &[
     "\u{7f}\u{200b}\u{202e}",
 ];
 
-fn service(values: &[&str]) -> Service {
+fn service(values: &[&str]) -> Resource {
     let lines = values
         .iter()
         .enumerate()
         .map(|(index, value)| format!("    HOSTILE_{index} = {}\n", quote(value)));
-    Service::named("checkout").with("env", &format!("{{\n{}  }}", lines.collect::<String>()))
+    Resource::service("checkout").with("env", &format!("{{\n{}  }}", lines.collect::<String>()))
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn names_of_variables_that_no_shell_would_take_are_refused() {
     let terraform = platform.workspace(Provider::Built);
     for name in ["a b", "a=b", "a\nb", "", "1A", "a: b", "é"] {
         let env = format!("{{ {} = \"x\" }}", quote(name));
-        terraform.write("main.tf", &Service::named("checkout").with("env", &env).config());
+        terraform.write("main.tf", &Resource::service("checkout").with("env", &env).config());
 
         terraform.plan().exits(1).says(&["env"]);
     }
@@ -102,7 +102,7 @@ fn hostile_images_and_sizes_are_refused() {
     let terraform = platform.workspace(Provider::Built);
     for attribute in ["image", "size"] {
         for value in HOSTILE.iter().filter(|value| value.contains(['\n', '"', '{', ' '])) {
-            let service = Service::named("checkout").with_text(attribute, value);
+            let service = Resource::service("checkout").with_text(attribute, value);
             terraform.write("main.tf", &service.config());
 
             terraform.plan().exits(1).says(&[attribute]);

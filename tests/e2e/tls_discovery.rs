@@ -29,7 +29,7 @@ fn an_authority_that_is_not_trusted_stops_discovery() {
     platform.run_with(&certificate.start(&platform));
     let terraform = Workspace::with_cli_config("");
     let module = format!(
-        "module \"api\" {{\n  source = \"{host}/golden/api/nodejs\"\n  version = \"1.0.0\"\n}}\n"
+        "module \"api\" {{\n  source = \"{host}/golden/api/nodejs\"\n  version = \"1.1.0\"\n}}\n"
     );
     terraform.write("main.tf", &module);
 

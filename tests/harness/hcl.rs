@@ -21,35 +21,43 @@ terraform {
 provider "idp" {}
 "#;
 
-/// An `idp_service` named `checkout`, owned by payments, in staging; every attribute can be set anew.
+/// One `resource` block; every attribute can be set anew.
 #[derive(Debug, Clone)]
-pub struct Service {
+pub struct Resource {
+    kind: &'static str,
     label: String,
     attributes: Vec<(String, String)>,
+    blocks: Vec<String>,
 }
 
-impl Default for Service {
-    fn default() -> Self {
-        Self::named("checkout")
+impl Resource {
+    /// An unprotected `idp_service` of that name, owned by payments, in staging.
+    pub fn service(name: &str) -> Self {
+        Self::named("idp_service", name)
+            .with_text("template", "api")
+            .with_text("language", "nodejs")
+            .with_text("image", IMAGE)
+            .with("port", "8080")
+            .with("deletion_protection", "false")
     }
-}
 
-impl Service {
-    /// One whose label and name are `name`.
-    pub fn named(name: &str) -> Self {
-        let text = |value: &str| format!("{value:?}");
-        let attributes = [
-            ("name", text(name)),
-            ("environment", text("staging")),
-            ("owner", text("payments")),
-            ("template", text("api")),
-            ("language", text("nodejs")),
-            ("image", text(IMAGE)),
-            ("port", "8080".to_owned()),
-            ("deletion_protection", "false".to_owned()),
-        ];
-        let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).to_vec();
-        Self { label: name.to_owned(), attributes }
+    /// An unprotected `idp_database` of that name, owned by payments, in staging.
+    pub fn database(name: &str) -> Self {
+        Self::named("idp_database", name)
+            .with_text("engine", "postgres")
+            .with("deletion_protection", "false")
+    }
+
+    /// An `idp_secret` of that name, owned by payments, in staging, still without a value.
+    pub fn secret(name: &str) -> Self {
+        Self::named("idp_secret", name)
+    }
+
+    fn named(kind: &'static str, name: &str) -> Self {
+        Self { kind, label: name.to_owned(), attributes: Vec::new(), blocks: Vec::new() }
+            .with_text("name", name)
+            .with_text("environment", "staging")
+            .with_text("owner", "payments")
     }
 
     /// With `attribute` set to an HCL expression.
@@ -66,6 +74,13 @@ impl Service {
         self.with(attribute, &quote(text))
     }
 
+    /// With a nested block, such as `lifecycle`.
+    #[must_use]
+    pub fn with_block(mut self, name: &str, body: &str) -> Self {
+        self.blocks.push(format!("  {name} {{\n    {body}\n  }}\n"));
+        self
+    }
+
     /// Without `attribute`.
     #[must_use]
     pub fn without(mut self, attribute: &str) -> Self {
@@ -76,7 +91,13 @@ impl Service {
     /// The block alone.
     pub fn block(&self) -> String {
         let lines = self.attributes.iter().map(|(name, value)| format!("  {name} = {value}\n"));
-        format!("\nresource \"idp_service\" {:?} {{\n{}}}\n", self.label, lines.collect::<String>())
+        format!(
+            "\nresource \"{}\" {:?} {{\n{}{}}}\n",
+            self.kind,
+            self.label,
+            lines.collect::<String>(),
+            self.blocks.concat()
+        )
     }
 
     /// The block, and what it needs around it.
@@ -104,4 +125,10 @@ pub fn quote(text: &str) -> String {
     }
     // These two begin a template unless their sign is doubled.
     quoted.replace("${", "$${").replace("%{", "%%{") + "\""
+}
+
+/// These blocks, and what they need around them.
+pub fn config(blocks: &[&Resource]) -> String {
+    let blocks: String = blocks.iter().map(|block| block.block()).collect();
+    format!("{PROVIDER}{blocks}")
 }

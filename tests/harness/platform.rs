@@ -179,9 +179,48 @@ impl Platform {
     /// Asks the platform API as the admin, with more headers.
     #[track_caller]
     pub fn api_with(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let authorization = format!("Bearer {}", self.token);
-        let headers = [&[("authorization", authorization.as_str())], headers].concat();
-        http::send(method, &format!("{}{path}", self.url()), &headers)
+        self.api_as(&self.token, method, path, headers, None)
+    }
+
+    /// Asks the platform API with a token, and with a body where there is one.
+    #[track_caller]
+    pub fn api_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        self.try_api_as(token, method, path, headers, body)
+            .unwrap_or_else(|| panic!("{method} {path} was not answered"))
+    }
+
+    /// Asks the platform API as the admin; nothing where the server does not answer.
+    pub fn try_api(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Option<Answer> {
+        self.try_api_as(&self.token, method, path, headers, body)
+    }
+
+    fn try_api_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Option<Answer> {
+        let authorization = format!("Bearer {token}");
+        let mut headers = [&[("authorization", authorization.as_str())], headers].concat();
+        headers.extend(body.map(|_| ("content-type", "application/json")));
+        let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+        let url = format!("{}{path}", self.url());
+        http::try_send(method, &url, &headers, body)
     }
 
     /// A Terraform folder for this platform, as the admin.

@@ -118,6 +118,12 @@ impl Workspace {
         self.run(&["plan", "-no-color", "-detailed-exitcode"])
     }
 
+    /// `terraform plan -refresh-only`. What it found it only says: its exit code is 2 for states that are equal to
+    /// people and not to core.
+    pub fn refresh_plan(&self) -> Run {
+        self.run(&["plan", "-no-color", "-refresh-only"])
+    }
+
     /// `terraform plan -out saved.tfplan`.
     pub fn save_plan(&self) -> Run {
         self.run(&["plan", "-no-color", "-out", "saved.tfplan"])
@@ -201,6 +207,12 @@ impl Started {
     /// Whether it ended.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("a process can be asked").is_some()
+    }
+
+    /// Ends it without a chance to clean up, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("a process can be killed");
+        self.child.wait().expect("the program ends");
     }
 
     /// Waits for its end.
