@@ -15,7 +15,19 @@ terraform {
 # Endpoint and token come from the environment: IDP_ENDPOINT and IDP_TOKEN.
 provider "idp" {}
 
-# A golden path as a resource.
+# A real database. By default databases are protected: destroying one takes deletion_protection = false first. This
+# one is for play.
+resource "idp_database" "orders" {
+  name        = "orders"
+  environment = "staging"
+  owner       = "payments"
+  engine      = "postgres"
+  extensions  = ["pgcrypto"]
+
+  deletion_protection = false
+}
+
+# A golden path as a resource. What it uses gets it a login of its own, whose password no plan, state or log ever holds.
 resource "idp_service" "checkout" {
   name        = "checkout"
   environment = "staging"
@@ -28,6 +40,10 @@ resource "idp_service" "checkout" {
   env = {
     CURRENCY  = "EUR"
     LOG_LEVEL = "info"
+  }
+
+  uses = {
+    orders = { resource = idp_database.orders.id, access = "write" }
   }
 
   slo = {

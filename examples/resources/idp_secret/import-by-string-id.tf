@@ -1,0 +1,4 @@
+import {
+  to = idp_secret.stripe
+  id = "staging/stripe"
+}
