@@ -12,6 +12,7 @@ bench_databases() {
   terraform_in sample plan -out planned
   record create terraform_in sample apply planned
   record refresh terraform_in sample plan -refresh-only
+  record plan terraform_in sample plan
   bench_credentials
   terraform_in sample plan -destroy -out planned
   record destroy terraform_in sample apply planned
@@ -19,59 +20,87 @@ bench_databases() {
   if [ "$planned" != 0 ]; then bench_plan; fi
 }
 
+# A disk that others use as well answers ten times slower from one minute to the next: terraform and psql take turns.
 bench_lifecycle() {
-  local what="$databases idp_database" create refresh destroy
-  say "$databases databases"
+  local round
+  say "$databases databases, made and destroyed by terraform and by psql in turn"
   # shellcheck disable=SC2016
   databases_of databases "$databases" 'many-${count.index}'
-  measure databases "$what: plan" plan -out planned
-  measure databases "$what: create" apply planned
-  create=$took
-  measure databases "$what: refresh" plan -refresh-only
-  refresh=$took
-  measure databases "$what: plan to destroy" plan -destroy -out planned
-  measure databases "$what: destroy" apply planned
-  destroy=$took
-  beside create "$create"
-  beside refresh "$refresh"
-  beside destroy "$destroy"
-  beside create "$create" changes
-  beside destroy "$destroy" changes
+  for round in 1 2 3; do
+    echo "round $round"
+    by_terraform plan plan -out planned
+    by_terraform create apply planned
+    by_terraform refresh plan -refresh-only
+    by_terraform plan-destroy plan -destroy -out planned
+    by_terraform destroy apply planned
+    by_psql create
+    by_psql refresh
+    by_psql destroy
+    by_psql create changes
+    by_psql destroy changes
+  done
+  row "$databases idp_database, median of 3: plan" "$(median "$work/plan.terraform") s" "$(cat "$work/plan.effort")"
+  beside create
+  beside create changes
+  beside refresh
+  beside destroy
+  beside destroy changes
 }
 
-# beside NAME SECONDS [changes]: what terraform took beside what psql takes.
+# by_terraform NAME ARGUMENTS…
+by_terraform() {
+  local name=$1
+  shift
+  watch databases "$@"
+  field "$watched" seconds >>"$work/$name.terraform"
+  effort >"$work/$name.effort"
+}
+
+# by_psql NAME [changes]
+by_psql() {
+  local replayed
+  echo "\$ psql -f $1.sql${2:+ ($2)}"
+  replayed=$(replay "$1" "$sample" script_ "$databases" "${@:2}")
+  field "$replayed" seconds >>"$work/$1.psql${2:+.$2}"
+}
+
+# beside NAME [changes]: what terraform took beside what psql took.
 beside() {
-  local name=$1 seconds=$2 by_psql
-  shift 2
-  echo "\$ psql -f $name.sql"
-  by_psql=$(replay "$name" "$sample" "$databases" "$@")
-  by_psql=$(field "$by_psql" seconds)
-  row "  $name by psql${1:+, without the questions}" "$by_psql s" \
-    "terraform takes $(calculate "$seconds / $by_psql") times as long; aim: at most 2"
+  local name=$1 only=${2:-} took compared
+  took=$(median "$work/$name.terraform")
+  [ -n "$only" ] || row "  $name" "$took s" "$(cat "$work/$name.effort")"
+  compared=$(median "$work/$name.psql${only:+.$only}")
+  row "    by psql${only:+, without the questions}" "$compared s" \
+    "terraform takes $(calculate "$took / $compared") times as long$([ -n "$only" ] || echo "; aim: at most 2")"
 }
 
 bench_plan() {
-  local what="$planned idp_database"
+  local what="$planned idp_database" took compared
   say "$planned databases"
   # shellcheck disable=SC2016
   databases_of planned "$planned" 'planned-${count.index}'
   measure planned "$what: apply, -parallelism=50" apply -auto-approve -parallelism=50
   measure planned "$what: plan, empty" plan -detailed-exitcode
+  took=$(field "$watched" seconds)
+  # Questions only, so psql asks of the very databases.
+  compared=$(replay plan "$sample" planned_ "$planned")
+  compared=$(field "$compared" seconds)
+  row "    by psql" "$compared s" "terraform takes $(calculate "$took / $compared") times as long"
 }
 
 bench_credentials() {
-  local connection lease through_api by_psql
+  local connection lease through_api raw
   say "ephemeral credentials, $rounds times"
   connection=$("$TERRAFORM" -chdir="$work/sample" output -raw connection_id)
   record credentials python3 "$here/measure.py" credentials "$connection" 1 >"$work/credentials.json"
   lease=$(field "$(cat "$work/credentials.json")" lease)
   through_api=$(python3 "$here/measure.py" credentials "$connection" "$rounds")
-  by_psql=$(replay credentials "$lease" "$rounds" changes)
+  raw=$(replay credentials "$lease" script_ "$rounds" changes)
   through_api=$(field "$through_api" median_ms)
-  by_psql=$(field "$by_psql" median_ms)
+  raw=$(field "$raw" median_ms)
   row "credentials: open and close, median" "$through_api ms" "of $rounds, through the API"
-  row "  by psql, without the questions" "$by_psql ms" \
-    "the API takes $(calculate "$through_api - $by_psql") ms more; aim: at most 50"
+  row "  by psql, without the questions" "$raw ms" \
+    "the API takes $(calculate "$through_api - $raw") ms more; aim: at most 50"
 }
 
 # databases_of FOLDER COUNT NAME
@@ -127,9 +156,9 @@ log_statements() {
   until [ "$(admin -c 'SHOW log_statement')" = "$1" ]; do :; done
 }
 
-# replay NAME WORD COUNT [changes]: runs what was recorded, for so many others than WORD, and times it.
+# replay NAME WORD PREFIX COUNT [changes]: runs what was recorded, for so many others than WORD, and times it.
 replay() {
-  local name=$1 count=$3
+  local name=$1 count=$4
   python3 "$here/replay.py" "$work/$name.log" "${@:2}" >"$work/$name.sql"
   PGPASSWORD=$(cat "$work/postgres/password") PGOPTIONS='-c search_path=pg_catalog,pg_temp' \
     python3 "$here/measure.py" psql "$count" -- psql -X -q -o /dev/null -v ON_ERROR_STOP=1 \

@@ -1,7 +1,7 @@
 """Makes a psql script of what PostgreSQL's log says that idp sent for one database, said again for many.
 
-    replay.py LOG WORD COUNT            every statement, with script_0, script_1, … for WORD
-    replay.py LOG WORD COUNT changes    without the questions
+    replay.py LOG WORD PREFIX COUNT            every statement, with PREFIX0, PREFIX1, … for WORD
+    replay.py LOG WORD PREFIX COUNT changes    without the questions
 
 Wants log_statement = all and log_line_prefix = '%d|%a|'. What was sent in one message goes in one message again. The
 script says for all databases what comes before the first connection to another database, then what comes after it: so
@@ -61,12 +61,12 @@ def one_message(sql):
     return QUOTED_OR_SEPARATOR.sub(lambda found: found[1] or r"\;", sql.rstrip(";")) + ";"
 
 
-def script(statements, word, count):
+def script(statements, word, prefix, count):
     """The lines of the script, for a psql that is connected to the maintenance database."""
     connected = MAINTENANCE
     for database, phase in itertools.groupby(statements, key=lambda statement: statement[0]):
         texts = [one_message(sql) for _, sql in phase]
-        for name in (f"script_{number}" for number in range(count)):
+        for name in (f"{prefix}{number}" for number in range(count)):
             place = database.replace(word, name)
             if place != connected:
                 yield f"\\connect {place}"
@@ -75,14 +75,14 @@ def script(statements, word, count):
 
 
 def main():
-    log, word, count, *only = sys.argv[1:]
+    log, word, prefix, count, *only = sys.argv[1:]
     with open(log, encoding="utf-8") as lines:
         statements = sent(lines)
     if only == ["changes"]:
         statements = [statement for statement in statements if not statement[1].startswith("SELECT")]
     if not statements:
         sys.exit(f"{log} has no statement of {APPLICATION}")
-    print("\n".join(script(statements, word, int(count))))
+    print("\n".join(script(statements, word, prefix, int(count))))
 
 
 main()
