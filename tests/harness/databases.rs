@@ -130,21 +130,24 @@ fn make_registrar(cluster: &Cluster) {
     Run::of(psql.args(["-c", "SET log_statement = 'none'", "-c", &role])).ok();
 }
 
-/// The configuration of tests, in which both environments have databases on one server.
+/// The configuration of tests, in which each environment has a server. Both are the test's one cluster, so that names in
+/// staging need no prefix: on what the configuration calls one server no prefix may be the beginning of another.
 fn with_server(text: &str, port: u16, admin: &str) -> String {
     let mut text = text.to_owned();
     for (environment, prefix) in [("staging", ""), ("production", "prod_")] {
         let name = format!("[[environment]]\nname = \"{environment}\"\n");
         let settings = format!(
-            "{name}postgres = {{ server = \"main\", prefix = \"{prefix}\", extensions = [\"pgcrypto\", \"hstore\", \
+            "{name}postgres = {{ server = \"{environment}\", prefix = \"{prefix}\", extensions = [\"pgcrypto\", \"hstore\", \
              \"nowhere\"], drain_seconds = 2 }}\n\
              secrets = {{ url = \"https://registry.example.com\", refresh_seconds = 1 }}\n"
         );
         assert!(text.contains(&name), "the configuration of the tests has another form now");
         text = text.replacen(&name, &settings, 1);
+        let server = format!(
+            "\n[[postgres_server]]\nname = \"{environment}\"\nhost = \"127.0.0.1\"\nport = {port}\n\
+             admin_user = \"{admin}\"\nadmin_password_file = \"postgres.password\"\ntls = \"disable\"\n"
+        );
+        text.push_str(&server);
     }
-    format!(
-        "{text}\n[[postgres_server]]\nname = \"main\"\nhost = \"127.0.0.1\"\nport = {port}\n\
-         admin_user = \"{admin}\"\nadmin_password_file = \"postgres.password\"\ntls = \"disable\"\n"
-    )
+    text
 }
