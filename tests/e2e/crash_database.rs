@@ -204,7 +204,7 @@ fn a_consumer_has_working_credentials_wherever_the_server_died() {
             1,
             "{point}: one set of credentials is enough"
         );
-        let end = if point == "platform.released" { point } else { "login.dropped" };
+        let end = if point == "platform.released" { point } else { "login.forgotten" };
 
         let died = dies(&mut platform, end, &Ask::delete(SERVICE, 1));
 

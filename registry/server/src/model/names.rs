@@ -30,7 +30,7 @@ pub enum UnusableName {
         longest: String,
     },
     /// PostgreSQL has one of that name itself.
-    #[error("{name:?} is a name that PostgreSQL keeps for itself")]
+    #[error("{name:?} cannot be a database: PostgreSQL keeps this name for itself")]
     Reserved {
         /// Which.
         name: String,
