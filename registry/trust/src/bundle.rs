@@ -3,13 +3,13 @@
 use base64::{
     Engine,
     alphabet::{STANDARD, URL_SAFE},
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose},
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use crate::{
     digest::{shortened, shortened_to},
-    dsse::{Envelope, Signature},
+    dsse::{Envelope, Signature, WireEnvelope},
     key::KeyId,
 };
 
@@ -159,24 +159,13 @@ impl Bundle {
 
     /// Writes the bundle, always the same way.
     pub fn to_json(&self) -> String {
-        let encode = |bytes: &[u8]| general_purpose::STANDARD.encode(bytes);
-        let signatures = self.envelope.signatures.iter();
         let wire = Wire {
             media_type: MEDIA_TYPE.to_owned(),
             verification_material: WireMaterial {
                 public_key: Some(WirePublicKey { hint: self.signer.to_string() }),
                 ..WireMaterial::default()
             },
-            dsse_envelope: Some(WireEnvelope {
-                payload: encode(&self.envelope.payload),
-                payload_type: self.envelope.payload_type.clone(),
-                signatures: signatures
-                    .map(|one| WireSignature {
-                        sig: encode(&one.signature),
-                        keyid: one.key_id.to_string(),
-                    })
-                    .collect(),
-            }),
+            dsse_envelope: Some(WireEnvelope::from(&self.envelope)),
             message_signature: None,
         };
         // Strings and lists only: nothing here that JSON cannot hold.
@@ -230,22 +219,6 @@ struct WireMaterial {
 #[serde(deny_unknown_fields)]
 struct WirePublicKey {
     hint: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct WireEnvelope {
-    payload: String,
-    payload_type: String,
-    signatures: Vec<WireSignature>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WireSignature {
-    sig: String,
-    #[serde(default)]
-    keyid: String,
 }
 
 #[cfg(test)]

@@ -2,7 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::key::{KeyId, SigningKey, VerifyingKey};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest::shortened_to,
+    key::{KeyId, SigningKey, VerifyingKey},
+    log::tile::MAX_ENTRY_BYTES,
+};
 
 /// A payload with its signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +55,117 @@ impl Envelope {
             named.find(|key| key.verifies(&message, &signature.signature)).map(VerifyingKey::id)
         };
         self.signatures.iter().filter_map(by_key).collect()
+    }
+
+    /// The only canonical JSON (RFC 8785) of the envelope: the leaf that the log has of it.
+    pub fn to_canonical_json(&self) -> String {
+        // Strings and lists only: nothing here that JSON cannot hold.
+        serde_json_canonicalizer::to_string(&WireEnvelope::from(self)).unwrap_or_default()
+    }
+
+    /// Reads what [`to_canonical_json`](Self::to_canonical_json) writes, and nothing else.
+    ///
+    /// One statement has one leaf: were two texts of an envelope accepted, a log could hold it twice and show either.
+    pub fn parse_canonical(leaf: &[u8]) -> Result<Self, LeafError> {
+        if leaf.len() > MAX_ENTRY_BYTES {
+            return Err(LeafError::TooLarge { size: leaf.len() });
+        }
+        let wire: WireEnvelope =
+            serde_json::from_slice(leaf).map_err(|error| LeafError::malformed(&error))?;
+        let decode = |text: &str, field: &str| {
+            let reason = |error| LeafError::malformed(&format!("{field} is not base64: {error}"));
+            STANDARD.decode(text).map_err(reason)
+        };
+        let signature = |one: &WireSignature| {
+            let key_id = one.keyid.parse().map_err(|error| LeafError::malformed(&error))?;
+            Ok(Signature { key_id, signature: decode(&one.sig, "sig")? })
+        };
+        let envelope = Self {
+            payload: decode(&wire.payload, "payload")?,
+            payload_type: wire.payload_type,
+            signatures: wire.signatures.iter().map(signature).collect::<Result<_, _>>()?,
+        };
+        if envelope.signatures.is_empty() {
+            return Err(LeafError::Unsigned);
+        }
+        if envelope.to_canonical_json().as_bytes() != leaf {
+            return Err(LeafError::NotCanonical);
+        }
+        Ok(envelope)
+    }
+}
+
+/// Why bytes are not the canonical JSON of a signed envelope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LeafError {
+    /// Larger than an entry of the log.
+    #[error(
+        "the signed envelope is {size} bytes, more than the {MAX_ENTRY_BYTES} that the log holds"
+    )]
+    TooLarge {
+        /// Its size.
+        size: usize,
+    },
+    /// Not JSON, or not of an envelope's shape.
+    #[error("the signed envelope is malformed: {reason}")]
+    Malformed {
+        /// What and where.
+        reason: String,
+    },
+    /// No signatures.
+    #[error("the envelope has no signature; what nobody signed is not logged")]
+    Unsigned,
+    /// The same envelope, written another way.
+    #[error(
+        "the envelope's JSON is not canonical (RFC 8785): keys sorted, no spaces, padded standard base64"
+    )]
+    NotCanonical,
+}
+
+impl LeafError {
+    /// A stable name of the rule that was broken.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "leaf_too_large",
+            Self::Malformed { .. } => "leaf_malformed",
+            Self::Unsigned => "leaf_unsigned",
+            Self::NotCanonical => "leaf_not_canonical",
+        }
+    }
+
+    fn malformed(reason: &impl ToString) -> Self {
+        Self::Malformed { reason: shortened_to(300, &reason.to_string()) }
+    }
+}
+
+/// The envelope as JSON has it, in a bundle and in the log.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct WireEnvelope {
+    pub(crate) payload: String,
+    pub(crate) payload_type: String,
+    pub(crate) signatures: Vec<WireSignature>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WireSignature {
+    pub(crate) sig: String,
+    #[serde(default)]
+    pub(crate) keyid: String,
+}
+
+impl From<&Envelope> for WireEnvelope {
+    fn from(envelope: &Envelope) -> Self {
+        let signature = |one: &Signature| WireSignature {
+            sig: STANDARD.encode(&one.signature),
+            keyid: one.key_id.to_string(),
+        };
+        Self {
+            payload: STANDARD.encode(&envelope.payload),
+            payload_type: envelope.payload_type.clone(),
+            signatures: envelope.signatures.iter().map(signature).collect(),
+        }
     }
 }
 

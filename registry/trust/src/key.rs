@@ -273,17 +273,38 @@ impl VerifyingKey {
         let info =
             p256::pkcs8::SubjectPublicKeyInfoRef::try_from(der).map_err(|_| KeyError::Malformed)?;
         if info.algorithm.oid == ed25519_dalek::pkcs8::ALGORITHM_OID {
-            match ed25519_dalek::VerifyingKey::from_public_key_der(der) {
-                // A key of small order verifies signatures that nobody made.
-                Ok(key) if !key.is_weak() => Ok(Self::new(VerifyingAlgorithm::Ed25519(key))),
-                _ => Err(KeyError::Malformed),
-            }
+            ed25519_dalek::VerifyingKey::from_public_key_der(der)
+                .map_err(|_| KeyError::Malformed)
+                .and_then(Self::from_ed25519)
         } else if is_p256(&info.algorithm) {
             p256::ecdsa::VerifyingKey::from_public_key_der(der)
                 .map(|key| Self::new(VerifyingAlgorithm::EcdsaP256(key)))
                 .map_err(|_| KeyError::Malformed)
         } else {
             Err(KeyError::Algorithm)
+        }
+    }
+
+    /// Reads the 32 bytes of an Ed25519 key (RFC 8032).
+    pub fn from_ed25519_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
+        ed25519_dalek::VerifyingKey::from_bytes(bytes)
+            .map_err(|_| KeyError::Malformed)
+            .and_then(Self::from_ed25519)
+    }
+
+    fn from_ed25519(key: ed25519_dalek::VerifyingKey) -> Result<Self, KeyError> {
+        // A key of small order verifies signatures that nobody made.
+        if key.is_weak() {
+            return Err(KeyError::Malformed);
+        }
+        Ok(Self::new(VerifyingAlgorithm::Ed25519(key)))
+    }
+
+    /// The 32 bytes of an Ed25519 key (RFC 8032); none for another algorithm.
+    pub fn ed25519_bytes(&self) -> Option<&[u8; 32]> {
+        match &self.key {
+            VerifyingAlgorithm::EcdsaP256(_) => None,
+            VerifyingAlgorithm::Ed25519(key) => Some(key.as_bytes()),
         }
     }
 

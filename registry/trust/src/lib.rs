@@ -6,6 +6,7 @@
 //! - [`archive`]: the one tar.gz that a tree has; [`tree`]: the hash of an unpacked tree; [`digest`]: both digests.
 //! - [`key`], [`dsse`], [`bundle`]: who signs, what is signed, how it travels.
 //! - [`release`], [`statement`], [`verify`]: what a publisher says of a module's release, and checking it.
+//! - [`log`]: the transparency log that statements are recorded in: tree, proofs, tiles, signed checkpoints.
 //! - [`lock`]: what a configuration is pinned to; [`sums`]: a provider release's `SHA256SUMS`.
 #![warn(missing_docs)]
 
@@ -15,6 +16,7 @@ pub mod digest;
 pub mod dsse;
 pub mod key;
 pub mod lock;
+pub mod log;
 pub mod release;
 pub mod statement;
 pub mod sums;
