@@ -5,21 +5,27 @@
 //!
 //! - [`archive`]: the one tar.gz that a tree has; [`tree`]: the hash of an unpacked tree; [`digest`]: both digests.
 //! - [`key`], [`dsse`], [`bundle`]: who signs, what is signed, how it travels.
-//! - [`release`], [`statement`], [`verify`]: what a publisher says of a module's release, and checking it.
+//! - [`release`], [`statement`], [`standing`]: what is said of modules, keys and the registry; [`verify`]: checking a release.
 //! - [`log`]: the transparency log that statements are recorded in: tree, proofs, tiles, signed checkpoints.
+//! - [`authority`]: whose signatures count; [`policy`]: on whose word; [`evidence`]: judging modules by what a registry gives.
 //! - [`lock`]: what a configuration is pinned to; [`sums`]: a provider release's `SHA256SUMS`.
 #![warn(missing_docs)]
 
 pub mod archive;
+pub mod authority;
 pub mod bundle;
 pub mod digest;
 pub mod dsse;
+pub mod evidence;
 pub mod key;
 pub mod lock;
 pub mod log;
+pub mod policy;
 pub mod release;
+pub mod standing;
 pub mod statement;
 pub mod sums;
+pub mod time;
 pub mod tree;
 pub mod verify;
 

@@ -1,6 +1,6 @@
-//! Which release a statement is about: a module's full address and its version.
+//! What a statement is about: a module's full address, and a release's version.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use semver::Version;
 
@@ -18,47 +18,32 @@ pub struct InvalidRelease {
     pub rule: &'static str,
 }
 
-/// A module's address and version, as `hostname/namespace/name/system@version`.
+/// A module's full address, as `hostname/namespace/name/system`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ReleaseId {
+pub struct ModuleId {
     registry: String,
     namespace: String,
     name: String,
     system: String,
-    version: Version,
 }
 
-impl ReleaseId {
+impl ModuleId {
     /// Checks each part against Terraform's rules for module addresses.
     pub fn new(
         registry: &str,
         namespace: &str,
         name: &str,
         system: &str,
-        version: Version,
     ) -> Result<Self, InvalidRelease> {
-        check(
-            "hostname",
-            registry,
-            is_hostname(registry),
-            "lower-case host, with a port where it is not 443",
-        )?;
-        let name_rule = "1 to 64 letters, digits, `-` and `_`, a letter or digit at both ends";
-        check("namespace", namespace, is_name(namespace), name_rule)?;
-        check("name", name, is_name(name), name_rule)?;
+        check_registry(registry)?;
+        check_namespace(namespace)?;
+        check("name", name, is_name(name), NAME_RULE)?;
         check("system", system, is_system(system), "1 to 64 lower-case letters and digits")?;
-        check(
-            "version",
-            &version.to_string(),
-            version.to_string().len() <= 128,
-            "at most 128 characters",
-        )?;
         Ok(Self {
             registry: registry.to_owned(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             system: system.to_owned(),
-            version,
         })
     }
 
@@ -82,6 +67,87 @@ impl ReleaseId {
         &self.system
     }
 
+    /// `namespace/name/system`, as the registry itself writes it.
+    pub fn path(&self) -> String {
+        let Self { namespace, name, system, .. } = self;
+        format!("{namespace}/{name}/{system}")
+    }
+}
+
+impl fmt::Display for ModuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { registry, namespace, name, system } = self;
+        write!(f, "{registry}/{namespace}/{name}/{system}")
+    }
+}
+
+impl FromStr for ModuleId {
+    type Err = InvalidRelease;
+
+    /// Reads `hostname/namespace/name/system`.
+    fn from_str(text: &str) -> Result<Self, InvalidRelease> {
+        let parts: Vec<_> = text.split('/').collect();
+        let [registry, namespace, name, system] = parts.as_slice() else {
+            return Err(InvalidRelease {
+                part: "module",
+                given: shortened(text),
+                rule: "hostname/namespace/name/system",
+            });
+        };
+        Self::new(registry, namespace, name, system)
+    }
+}
+
+/// A module's address and version, as `hostname/namespace/name/system@version`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReleaseId {
+    module: ModuleId,
+    version: Version,
+}
+
+impl ReleaseId {
+    /// Checks each part against Terraform's rules for module addresses.
+    pub fn new(
+        registry: &str,
+        namespace: &str,
+        name: &str,
+        system: &str,
+        version: Version,
+    ) -> Result<Self, InvalidRelease> {
+        Self::of(ModuleId::new(registry, namespace, name, system)?, version)
+    }
+
+    /// A version of a module.
+    pub fn of(module: ModuleId, version: Version) -> Result<Self, InvalidRelease> {
+        check_version(&version)?;
+        Ok(Self { module, version })
+    }
+
+    /// The module.
+    pub fn module(&self) -> &ModuleId {
+        &self.module
+    }
+
+    /// The registry's hostname.
+    pub fn registry(&self) -> &str {
+        &self.module.registry
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.module.namespace
+    }
+
+    /// The module's name.
+    pub fn name(&self) -> &str {
+        &self.module.name
+    }
+
+    /// The target system.
+    pub fn system(&self) -> &str {
+        &self.module.system
+    }
+
     /// The version.
     pub fn version(&self) -> &Version {
         &self.version
@@ -89,14 +155,14 @@ impl ReleaseId {
 
     /// The archive's file name, as statements have it.
     pub fn archive_name(&self) -> String {
-        let Self { namespace, name, system, version, .. } = self;
-        format!("{namespace}-{name}-{system}-{version}.tar.gz")
+        let ModuleId { namespace, name, system, .. } = &self.module;
+        format!("{namespace}-{name}-{system}-{}.tar.gz", self.version)
     }
 
     /// The package URL, for display: its type has no place for the system.
     pub fn purl(&self) -> String {
-        let Self { registry, namespace, name, version, .. } = self;
-        let version = version.to_string().replace('+', "%2B");
+        let ModuleId { registry, namespace, name, .. } = &self.module;
+        let version = self.version.to_string().replace('+', "%2B");
         let registry = registry.replace(':', "%3A");
         format!(
             "pkg:terraform/{namespace}/{name}@{version}?repository_url=https%3A%2F%2F{registry}"
@@ -106,9 +172,24 @@ impl ReleaseId {
 
 impl fmt::Display for ReleaseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { registry, namespace, name, system, version } = self;
-        write!(f, "{registry}/{namespace}/{name}/{system}@{version}")
+        write!(f, "{}@{}", self.module, self.version)
     }
+}
+
+const NAME_RULE: &str = "1 to 64 letters, digits, `-` and `_`, a letter or digit at both ends";
+
+pub(crate) fn check_registry(registry: &str) -> Result<(), InvalidRelease> {
+    let rule = "lower-case host, with a port where it is not 443";
+    check("hostname", registry, is_hostname(registry), rule)
+}
+
+pub(crate) fn check_namespace(namespace: &str) -> Result<(), InvalidRelease> {
+    check("namespace", namespace, is_name(namespace), NAME_RULE)
+}
+
+pub(crate) fn check_version(version: &Version) -> Result<(), InvalidRelease> {
+    let text = version.to_string();
+    check("version", &text, text.len() <= 128, "at most 128 characters")
 }
 
 fn check(

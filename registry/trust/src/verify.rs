@@ -4,10 +4,9 @@ use crate::{
     archive::{Archive, Summary},
     bundle::{Bundle, BundleError},
     digest::{DirHash1, Sha256, shortened},
-    dsse::Envelope,
     key::{Algorithm, KeyId, SigningKey, VerifyingKey},
     release::ReleaseId,
-    statement::{ModulePublish, PAYLOAD_TYPE, Source, StatementError},
+    statement::{ModulePublish, PAYLOAD_TYPE, Source, StatementError, parse, sign},
 };
 
 /// What is at hand to compare with a statement.
@@ -158,8 +157,8 @@ pub fn sign_release(
     key: &SigningKey,
 ) -> Result<Bundle, StatementError> {
     let statement = ModulePublish { release: release.clone(), archive: *archive, source };
-    let envelope = Envelope::sign(PAYLOAD_TYPE, statement.to_payload()?, key);
-    Bundle::new(envelope).map_err(|error| StatementError::Malformed { reason: error.to_string() })
+    Bundle::new(sign(&statement, key)?)
+        .map_err(|error| StatementError::Malformed { reason: error.to_string() })
 }
 
 /// Checks that one of `keys` signed that `content` is `expected`. `keys` are those of the release's namespace.
@@ -195,7 +194,7 @@ fn verify(
     if !envelope.verified_signers(std::slice::from_ref(key)).contains(&signer) {
         return Err(VerifyProblem::Signature { signer });
     }
-    let statement = ModulePublish::parse(&envelope.payload)?;
+    let statement = parse::<ModulePublish>(&envelope.payload)?;
     if statement.release != *expected {
         return Err(VerifyProblem::OtherRelease { signed: statement.release });
     }
@@ -249,7 +248,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::archive::{Limits, pack_files};
+    use crate::{
+        archive::{Limits, pack_files},
+        dsse::Envelope,
+    };
 
     struct Signed {
         archive: Archive,
