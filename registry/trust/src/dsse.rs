@@ -179,8 +179,19 @@ pub fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::key::Algorithm;
+
+    fn signed(payload: &[u8]) -> Envelope {
+        let key = SigningKey::generate(Algorithm::Ed25519).unwrap();
+        Envelope::sign("application/vnd.in-toto+json", payload.to_vec(), &key)
+    }
+
+    fn code(leaf: &str) -> &'static str {
+        Envelope::parse_canonical(leaf.as_bytes()).unwrap_err().code()
+    }
 
     #[test]
     fn the_encoding_is_that_of_the_specification() {
@@ -223,5 +234,117 @@ mod tests {
         envelope.payload_type = "u".into();
 
         assert!(envelope.verified_signers(&[key.verifying_key()]).is_empty());
+    }
+
+    #[test]
+    fn a_leaf_is_the_envelopes_only_canonical_json() {
+        let envelope = Envelope {
+            payload_type: "t\u{1}\"é/".into(),
+            payload: b"\xff\xfe\xfd\xfc".to_vec(),
+            signatures: vec![Signature {
+                key_id: "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse().unwrap(),
+                signature: b"s".to_vec(),
+            }],
+        };
+
+        let leaf = envelope.to_canonical_json();
+
+        // RFC 8785: sorted keys, no spaces, only what must be escaped is, and that in lower case.
+        let expected = concat!(
+            r#"{"payload":"//79/A==","payloadType":"t\u0001\"é/","signatures":"#,
+            r#"[{"keyid":"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=","sig":"cw=="}]}"#
+        );
+        assert_eq!(leaf, expected);
+        assert_eq!(Envelope::parse_canonical(leaf.as_bytes()), Ok(envelope));
+    }
+
+    #[test]
+    fn a_leaf_keeps_every_signature_in_its_order() {
+        let mut envelope = signed(b"p");
+        envelope.signatures.extend(signed(b"p").signatures);
+        envelope.signatures.extend(envelope.signatures.clone());
+
+        let leaf = envelope.to_canonical_json();
+
+        assert_eq!(Envelope::parse_canonical(leaf.as_bytes()), Ok(envelope));
+    }
+
+    #[test]
+    fn the_same_envelope_written_another_way_is_refused() {
+        let leaf = signed(b"{}").to_canonical_json();
+        let (payload, rest) = leaf.split_once(r#","payloadType""#).unwrap();
+        let change = |from: &str, to: &str| {
+            assert!(leaf.contains(from), "{from}");
+            code(&leaf.replace(from, to))
+        };
+
+        assert_eq!(code(&format!("{leaf}\n")), "leaf_not_canonical");
+        assert_eq!(code(&format!(" {leaf}")), "leaf_not_canonical");
+        assert_eq!(change(",", ", "), "leaf_not_canonical");
+        assert_eq!(change("in-toto", r"in\u002dtoto"), "leaf_not_canonical");
+        assert_eq!(change("application/", r"application\/"), "leaf_not_canonical");
+        let payload_last =
+            format!(r#"{{"payloadType"{},{}}}"#, &rest[..rest.len() - 1], &payload[1..]);
+        assert_eq!(code(&payload_last), "leaf_not_canonical");
+    }
+
+    #[test]
+    fn what_is_not_a_signed_envelope_is_refused() {
+        let envelope = signed(b"{}");
+        let leaf = envelope.to_canonical_json();
+        let change = |from: &str, to: &str| {
+            assert!(leaf.contains(from), "{from}");
+            code(&leaf.replace(from, to))
+        };
+        let sized = |size| Envelope { payload: vec![0; size], ..envelope.clone() };
+
+        assert_eq!(code(""), "leaf_malformed");
+        assert_eq!(code("[]"), "leaf_malformed");
+        assert_eq!(code(&format!("{leaf}{leaf}")), "leaf_malformed");
+        assert_eq!(change(r#""payload":"e30=""#, r#""payload":"e30""#), "leaf_malformed");
+        assert_eq!(change(r#""payload":"e30=""#, r#""payload":"e31=""#), "leaf_malformed");
+        assert_eq!(change(r#""payload":"e30=","#, ""), "leaf_malformed");
+        assert_eq!(change(r#"{"payload""#, r#"{"more":1,"payload""#), "leaf_malformed");
+        assert_eq!(change(r#"{"payload""#, r#"{"payload":"e30=","payload""#), "leaf_malformed");
+        assert_eq!(change("keyid", "kid"), "leaf_malformed");
+        assert_eq!(change(r#""keyid":""#, r#""keyid":"A"#), "leaf_malformed");
+        let unsigned = Envelope { signatures: Vec::new(), ..envelope.clone() };
+        assert_eq!(code(&unsigned.to_canonical_json()), "leaf_unsigned");
+        assert!(Envelope::parse_canonical(sized(48_000).to_canonical_json().as_bytes()).is_ok());
+        assert_eq!(code(&sized(50_000).to_canonical_json()), "leaf_too_large");
+    }
+
+    fn any_envelope() -> impl Strategy<Value = Envelope> {
+        let bytes = || proptest::collection::vec(any::<u8>(), 0..80);
+        let signature = (any::<[u8; 32]>(), bytes()).prop_map(|(id, signature)| Signature {
+            key_id: STANDARD.encode(id).parse().unwrap(),
+            signature,
+        });
+        (any::<String>(), bytes(), proptest::collection::vec(signature, 1..4)).prop_map(
+            |(payload_type, payload, signatures)| Envelope { payload_type, payload, signatures },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn every_signed_envelope_is_read_from_its_leaf(envelope in any_envelope()) {
+            let leaf = envelope.to_canonical_json();
+
+            prop_assert_eq!(Envelope::parse_canonical(leaf.as_bytes()), Ok(envelope));
+        }
+
+        #[test]
+        fn a_leaf_that_parses_is_written_back_byte_for_byte(
+            envelope in any_envelope(), at in any::<prop::sample::Index>(), byte: u8, noise in proptest::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let mut changed = envelope.to_canonical_json().into_bytes();
+            let at = at.index(changed.len());
+            changed[at] = byte;
+            for bytes in [changed, noise] {
+                if let Ok(read) = Envelope::parse_canonical(&bytes) {
+                    prop_assert_eq!(read.to_canonical_json().into_bytes(), bytes);
+                }
+            }
+        }
     }
 }

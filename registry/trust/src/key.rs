@@ -456,6 +456,21 @@ mod tests {
     }
 
     #[test]
+    fn an_ed25519_key_is_read_from_its_bytes_and_no_other_key_has_them() {
+        let [p256, ed25519] =
+            BOTH.map(|algorithm| SigningKey::generate(algorithm).unwrap().verifying_key());
+        let mut small_order = [0; 32];
+        small_order[0] = 1;
+
+        let bytes = ed25519.ed25519_bytes().unwrap();
+
+        assert_eq!(VerifyingKey::from_ed25519_bytes(bytes), Ok(ed25519.clone()));
+        assert_eq!(p256.ed25519_bytes(), None);
+        assert_eq!(VerifyingKey::from_ed25519_bytes(&small_order), Err(KeyError::Malformed));
+        assert_eq!(VerifyingKey::from_ed25519_bytes(&[2; 32]), Err(KeyError::Malformed));
+    }
+
+    #[test]
     fn a_signature_verifies_only_its_message_and_key() {
         for algorithm in BOTH {
             let key = SigningKey::generate(algorithm).unwrap();

@@ -75,6 +75,9 @@ impl ProofError {
 }
 
 /// Checks that the leaf with hash `leaf` is the one at `index` of the tree with `size` leaves and `root`.
+///
+/// `size` and `root` are believed together, from one signed checkpoint: sizes between which the leaf's way to the root
+/// is the same (3 and 4 for the first leaf) have the same proof, so a proof does not show which of them a root has.
 pub fn verify_inclusion(
     leaf: &Sha256,
     index: u64,
