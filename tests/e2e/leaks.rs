@@ -201,7 +201,7 @@ fn by_command(story: &mut Story) {
         &["secret", "rotate", "staging/session"][..],
         &["secret", "show", "staging/stripe"],
         &["secret", "list"],
-        &["keys", "rotate", "--config", &config],
+        &["secret", "keys", "rotate", "--config", &config],
         &["resources"],
     ] {
         let run = story.platform.idp(arguments).ok();

@@ -270,7 +270,7 @@ fn a_server_whose_keys_were_lost_or_mixed_up_does_not_start_and_loses_nothing() 
     // Another server's, which began with the same keys and has new ones.
     let other = Platform::start();
     let config = other.server_folder().join("idp.toml").display().to_string();
-    other.idp(&["keys", "rotate", "--config", &config]).ok();
+    other.idp(&["secret", "keys", "rotate", "--config", &config]).ok();
     fs::copy(other.server_folder().join("secrets.key"), &file).unwrap();
     refused(&platform).says(&["secrets.key"]);
     fs::write(&file, "not a key\n").unwrap();

@@ -21,7 +21,6 @@ domain = "acme.example"
 [[namespace]]
 name = "golden"
 anonymous_read = true
-publishers = ["publisher.pub"]
 
 [[namespace]]
 name = "platform"
@@ -29,7 +28,6 @@ anonymous_read = true
 
 [[namespace]]
 name = "private"
-publishers = ["publisher.pub"]
 
 [[owner]]
 name = "payments"

@@ -59,6 +59,9 @@ fn make(template: &Path) {
     let port = free_port();
     let mut server = Server::start(&folder, port, &Start::default()).expect("the server starts");
     let url = format!("http://127.0.0.1:{port}");
+    let mut keys = server::command(&folder);
+    keys.env("IDP_SERVER", &url).env("IDP_TOKEN", token);
+    Run::of(keys.args(["keys", "add", "private", "publisher.pub", "--key", "root.pem"])).ok();
     for module in golden_paths() {
         let mut publish = server::command(&folder);
         publish.env("IDP_SERVER", &url).env("IDP_TOKEN", token);

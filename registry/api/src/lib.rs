@@ -43,6 +43,7 @@ pub mod platform;
 pub mod problem;
 pub mod providers;
 pub mod tokens;
+pub mod trust;
 
 pub use address::{ModuleAddress, Platform, ProviderAddress};
 pub use constraint::VersionConstraint;

@@ -51,4 +51,18 @@ pub struct Published {
     pub publisher: String,
     /// False when the same content was there already.
     pub created: bool,
+    /// That the log has the publisher's statement.
+    pub log: LogProof,
+}
+
+/// That the registry's log has a statement: an RFC 6962 inclusion proof under a signed checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct LogProof {
+    /// Position of the statement, from 0.
+    pub index: u64,
+    /// The log's head as a C2SP signed note; its second line is the size of the tree.
+    pub checkpoint: String,
+    /// Hex SHA-256 hashes from the leaf to the root.
+    pub proof: Vec<String>,
 }

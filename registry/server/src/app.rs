@@ -6,7 +6,7 @@ use std::sync::Arc;
 use registry_api::{ModuleAddress, ProviderAddress};
 
 use crate::auth::links::Links;
-use crate::auth::publishers::{PublisherError, Publishers};
+use crate::auth::provider_keys::{ProviderKeyError, ProviderKeys};
 use crate::blobs::{BlobError, Blobs};
 use crate::cache::Cache;
 use crate::clock::Clock;
@@ -15,6 +15,7 @@ use crate::listing::Listing;
 use crate::platform::{Platform, PlatformStartError};
 use crate::secrets::{Secrets, SecretsError};
 use crate::store::{Store, StoreError};
+use crate::trust::{Trust, TrustError};
 
 /// The running service; cheap to clone.
 #[derive(Debug, Clone)]
@@ -31,8 +32,10 @@ pub struct App {
     pub clock: Clock,
     /// Signs and checks archive links.
     pub links: Links,
-    /// Whose signatures count where.
-    pub publishers: Publishers,
+    /// Whose signatures count for providers.
+    pub provider_keys: ProviderKeys,
+    /// The log, and whose signatures count for modules.
+    pub trust: Trust,
     /// Version lists of modules, as they were last answered.
     pub module_lists: Cache<ModuleAddress, Listing>,
     /// The platform's memory.
@@ -77,9 +80,12 @@ pub enum StartError {
     /// The secret store.
     #[error("cannot open the secret store")]
     Secrets(#[from] SecretsError),
-    /// The publisher keys.
+    /// The keys of providers.
     #[error(transparent)]
-    Publishers(#[from] PublisherError),
+    ProviderKeys(#[from] ProviderKeyError),
+    /// The log.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The platform.
     #[error("cannot start the platform")]
     Platform(#[from] PlatformStartError),
@@ -91,8 +97,9 @@ pub enum StartError {
 impl App {
     /// Opens what the configuration names.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
-        let publishers = Publishers::load(&config)?;
+        let provider_keys = ProviderKeys::load(&config)?;
         let store = open_store(&config).await?;
+        let trust = Trust::open(&config, &store).await?;
         let blobs = Blobs::open(&config.server.data_dir.join("blobs")).await?;
         let secrets = Secrets::open(&store, &config.server.secret_key_file, clock.now()).await?;
         let path = config.server.data_dir.join("link.key");
@@ -109,7 +116,8 @@ impl App {
             secrets,
             clock,
             links,
-            publishers,
+            provider_keys,
+            trust,
             module_lists: Cache::default(),
             platform,
             provider_lists: Cache::default(),

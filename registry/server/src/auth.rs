@@ -1,7 +1,7 @@
-//! Who asks, and who is believed: bearer tokens kept only as hashes, signed links, publisher keys.
+//! Who asks, and who is believed: bearer tokens kept only as hashes, signed links, keys of providers.
 
 pub mod links;
-pub mod publishers;
+pub mod provider_keys;
 
 use registry_api::Name;
 use serde_json::json;

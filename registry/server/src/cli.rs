@@ -25,6 +25,7 @@ mod reference;
 mod resources;
 mod secret;
 mod serve;
+mod status;
 mod token;
 
 use std::collections::BTreeMap;
@@ -59,7 +60,7 @@ Run it:
 
 Keep it:
   copy /etc/idp/secrets.key somewhere apart from the copies of the database, and again after
-  idp keys rotate                    another key for all secrets, while the server runs
+  idp secret keys rotate             another key for all secrets, while the server runs
 
 Exit codes:
   0  done
@@ -90,6 +91,7 @@ enum Command {
     Deploy(deploy::Deploy),
     Secret(secret::Secret),
     Keys(keys::Keys),
+    Status(status::Status),
     Audit(audit::Audit),
     #[command(name = "gitops")]
     GitOps(gitops::GitOps),
@@ -136,6 +138,7 @@ pub fn run(variables: &BTreeMap<String, String>) -> ExitCode {
             Command::Deploy(command) => command.run(&context).await,
             Command::Secret(command) => command.run(&context).await,
             Command::Keys(command) => command.run(&context).await,
+            Command::Status(command) => command.run(&context).await,
             Command::Audit(command) => command.run(&context).await,
             Command::GitOps(command) => command.run(&context).await,
             Command::Lock(command) => command.run(&context).await,

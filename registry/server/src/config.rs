@@ -13,6 +13,7 @@ mod secret;
 mod server;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub use namespace::Namespace;
 pub use postgres::{Postgres, PostgresServer, PostgresTls, Secrets};
 pub use secret::Secret;
 pub use server::{Limits, LogFormat, Server, Tls};
+pub use trust::Trust;
 
 /// The whole configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -41,6 +43,8 @@ pub struct Config {
     pub server: Server,
     /// `[limits]`: what one request may cost.
     pub limits: Limits,
+    /// `[trust]`: the registry's own keys.
+    pub trust: Trust,
     /// `[organisation]`: who runs the platform.
     pub organisation: Organisation,
     /// `[policy]`: the organisation's own rules.

@@ -8,6 +8,7 @@
 //! - [`app`]: what a handler may use; [`router`]: every route in one list; [`serve`]: sockets, TLS, shutdown
 //! - [`routes`]: the HTTP edge; [`extract`] and [`error`] are its two halves
 //! - [`ops`]: what the service does; [`store`]: the only SQL; [`blobs`]: the only object paths
+//! - [`trust`]: the log, the registry's own keys, and whose signatures count
 //! - [`secrets`]: values sealed under keys that are not in the database
 //! - [`drivers`]: the only modules that touch the world outside; [`auth`]: who asks; [`model`]: pure rules
 //! - [`golden_path`]: reads golden paths and renders them; [`policy`]: judges requests. Both pure, beside [`model`]
@@ -25,6 +26,7 @@ pub mod drivers;
 pub mod error;
 pub mod extract;
 pub mod failpoint;
+pub mod files;
 pub mod golden_path;
 pub mod id;
 pub mod jobs;
@@ -42,3 +44,4 @@ pub mod secrets;
 pub mod serve;
 pub mod signals;
 pub mod store;
+pub mod trust;

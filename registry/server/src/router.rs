@@ -14,7 +14,7 @@ use tower_http::compression::CompressionLayer;
 use crate::app::App;
 use crate::error::ApiError;
 use crate::request_id;
-use crate::routes::{api, archives, discovery, health, modules, providers};
+use crate::routes::{api, archives, discovery, health, log, modules, providers};
 
 /// The whole service.
 pub fn build(app: App) -> Router {
@@ -58,6 +58,8 @@ fn short(app: &App) -> Router<App> {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/.well-known/terraform.json", get(discovery::discover))
+        .route("/log/checkpoint", get(log::checkpoint))
+        .route("/log/tile/{*path}", get(log::tile))
         .route("/v1/modules/{namespace}/{name}/{system}/versions", get(modules::versions))
         .route("/v1/modules/{namespace}/{name}/{system}/{version}/download", get(modules::download))
         .route("/v1/providers/{namespace}/{type}/versions", get(providers::versions))

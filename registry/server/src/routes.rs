@@ -8,6 +8,7 @@ pub mod api;
 pub mod archives;
 pub mod discovery;
 pub mod health;
+pub mod log;
 pub mod modules;
 mod protocol;
 pub mod providers;

@@ -8,9 +8,11 @@
 
 pub mod audit;
 mod document;
+pub mod downloads;
 pub mod environments;
 pub mod golden_paths;
 pub mod leases;
+pub mod log;
 pub mod logins;
 pub mod modules;
 pub mod operations;

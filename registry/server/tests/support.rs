@@ -7,12 +7,13 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use registry_server::app::App;
+use registry_server::app::{App, open_store};
 use registry_server::auth::{Maker, NewToken, create_token};
 use registry_server::clock::Clock;
 use registry_server::config::Config;
 use registry_server::model::right::Rights;
 use registry_server::router;
+use registry_server::trust::{Enrolment, establish};
 use registry_trust::archive::{Archive, File, Limits, pack_files};
 use registry_trust::key::{Algorithm, SigningKey};
 use registry_trust::release::ReleaseId;
@@ -30,6 +31,7 @@ pub(crate) const HOSTNAME: &str = "registry.test.example";
 pub(crate) struct Registry {
     pub(crate) app: App,
     pub(crate) publisher: SigningKey,
+    pub(crate) root: SigningKey,
     pub(crate) admin: String,
     pub(crate) folder: tempfile::TempDir,
     router: Router,
@@ -44,11 +46,13 @@ impl Registry {
     pub(crate) async fn start_with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let publisher = SigningKey::generate(Algorithm::EcdsaP256).unwrap();
-        let config = write_config(folder.path(), &publisher, more);
+        let config = write_config(folder.path(), more);
         let config = Config::load(&config, &BTreeMap::new()).unwrap();
+        let root = SigningKey::generate(Algorithm::EcdsaP256).unwrap();
+        establish_trust(&config, &root, &publisher).await;
         let app = App::start(config, Clock::fixed(NOW)).await.unwrap();
         let router = router::build(app.clone());
-        let mut registry = Self { app, publisher, admin: String::new(), folder, router };
+        let mut registry = Self { app, publisher, root, admin: String::new(), folder, router };
         registry.admin = registry.token(&["admin"]).await;
         registry
     }
@@ -138,10 +142,18 @@ pub(crate) fn authorised(
     request.header(header::AUTHORIZATION, format!("Bearer {token}"))
 }
 
+/// Begins the log of a registry: its keys, and a publisher of both namespaces.
+pub(crate) async fn establish_trust(config: &Config, root: &SigningKey, publisher: &SigningKey) {
+    let key = publisher.verifying_key();
+    let enrolments = ["golden", "private"]
+        .map(|namespace| Enrolment { namespace: namespace.to_owned(), key: key.clone() });
+    let store = open_store(config).await.unwrap();
+    establish(config, &store, root, &enrolments, NOW).await.unwrap();
+    store.close().await;
+}
+
 /// Writes a configuration with an open and a private namespace.
-pub(crate) fn write_config(folder: &Path, publisher: &SigningKey, more: &str) -> PathBuf {
-    let pem = publisher.verifying_key().to_pem();
-    std::fs::write(folder.join("publisher.pub"), pem).unwrap();
+pub(crate) fn write_config(folder: &Path, more: &str) -> PathBuf {
     let text = format!(
         r#"
 [server]
@@ -152,7 +164,6 @@ data_dir = "data"
 [[namespace]]
 name = "golden"
 anonymous_read = true
-publishers = ["publisher.pub"]
 
 [[namespace]]
 name = "platform"
@@ -160,7 +171,6 @@ anonymous_read = true
 
 [[namespace]]
 name = "private"
-publishers = ["publisher.pub"]
 
 {more}
 "#

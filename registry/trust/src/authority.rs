@@ -273,9 +273,7 @@ impl Authority {
         index: u64,
     ) -> Result<(), Refusal> {
         let root = self.roots.at(index);
-        let namespace = self.namespaces.get(&keys.namespace);
-        let held: Vec<VerifyingKey> =
-            namespace.map(|namespace| namespace.valid_at(index)).unwrap_or_default();
+        let held = self.valid_keys(&keys.namespace, index);
         if !envelope.verified_signers(&held).is_empty() || is_signed_by_root(envelope, root) {
             return Ok(());
         }
@@ -339,10 +337,15 @@ impl Authority {
             && namespace.is_some_and(|namespace| namespace.trusts_ci(granted, grant))
     }
 
+    /// The keys of a namespace that may sign entry `index`.
+    pub fn valid_keys(&self, namespace: &str, index: u64) -> Vec<VerifyingKey> {
+        let namespace = self.namespaces.get(namespace);
+        namespace.map(|namespace| namespace.valid_at(index)).unwrap_or_default()
+    }
+
     /// The keys whose word on how `module` stands counts in entry `index`: its namespace's and the registry's.
     pub fn status_keys(&self, module: &ModuleId, index: u64) -> Vec<VerifyingKey> {
-        let namespace = self.namespaces.get(module.namespace());
-        let mut keys = namespace.map(|namespace| namespace.valid_at(index)).unwrap_or_default();
+        let mut keys = self.valid_keys(module.namespace(), index);
         keys.extend(self.root_at(index).registry_keys.iter().cloned());
         keys
     }

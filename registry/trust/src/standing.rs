@@ -52,6 +52,16 @@ impl Standing {
         if is_worse { other } else { self }
     }
 
+    /// Whether nobody gets it.
+    pub fn is_revoked(&self) -> bool {
+        self.state == State::Revoked
+    }
+
+    /// Whether somebody new may get it: it is neither yanked nor revoked, and not past its sunset.
+    pub fn is_offered(&self, now: i64) -> bool {
+        self.state <= State::Deprecated && !self.is_past_sunset(now)
+    }
+
     /// Whether it is deprecated and nothing new may use it any more.
     pub fn is_past_sunset(&self, now: i64) -> bool {
         self.state == State::Deprecated && self.sunset.is_some_and(|day| day.start() <= now)

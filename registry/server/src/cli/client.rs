@@ -86,6 +86,15 @@ impl Client {
         self.read(answer).await
     }
 
+    pub(super) async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        let answer = self.send(self.request(Method::PUT, path).json(body)).await?;
+        self.read(answer).await
+    }
+
     /// Posts once, however often it has to be sent: the server knows it again by its key.
     pub(super) async fn post_once<T: DeserializeOwned>(
         &self,

@@ -1,8 +1,6 @@
 //! `idp init`: a configuration that works, keys, and one admin token.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -15,8 +13,10 @@ use crate::app::open_store;
 use crate::auth::{Maker, NewToken, create_token};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::files;
 use crate::model::right::Rights;
 use crate::secrets::Secrets;
+use crate::trust::{Enrolment, establish};
 
 /// Write a configuration, keys and one admin token.
 ///
@@ -47,17 +47,22 @@ impl Init {
         context.output.answer(
             &json!({
                 "config": made.config_file,
+                "root_key": made.root_key,
                 "publisher_key": made.publisher_key,
                 "secret_key_file": made.secret_key_file,
                 "admin_token": made.token,
             }),
             format_args!(
                 "wrote {config}\n\
+                 wrote {root} (stands above all other keys; put it away, off the server, with a copy)\n\
                  wrote {key} (signs modules; keep it off the server)\n\
+                 wrote {trust} (the registry's own keys; keep a copy apart from those of the database)\n\
                  wrote {secrets} (seals secrets; keep a copy apart from those of the database)\n\n\
                  admin token, shown only now:\n\n  {token}\n\n\
                  next:\n  idp serve --config {config}\n  export IDP_SERVER={url} IDP_TOKEN={token}",
+                root = made.root_key.display(),
                 key = made.publisher_key.display(),
+                trust = self.directory.join("trust").display(),
                 secrets = made.secret_key_file.display(),
                 token = made.token,
                 url = self.public_url,
@@ -69,6 +74,7 @@ impl Init {
 /// What [`initialise`] made.
 pub(super) struct Initialised {
     pub(super) config_file: PathBuf,
+    pub(super) root_key: PathBuf,
     pub(super) publisher_key: PathBuf,
     pub(super) secret_key_file: PathBuf,
     pub(super) token: String,
@@ -82,12 +88,15 @@ pub(super) async fn initialise(
 ) -> anyhow::Result<Initialised> {
     let config_file = directory.join("idp.toml");
     let publisher_key = directory.join("publisher.pem");
+    let root_key = directory.join("root.pem");
     if config_file.exists() {
         bail!("{} exists already; nothing was changed", config_file.display());
     }
     fs::create_dir_all(directory)
         .with_context(|| format!("cannot make {}", directory.display()))?;
     let key = SigningKey::generate(Algorithm::EcdsaP256)?;
+    let root = SigningKey::generate(Algorithm::EcdsaP256)?;
+    write_new(&root_key, root.to_pem()?.as_bytes(), 0o600)?;
     write_new(&publisher_key, key.to_pem()?.as_bytes(), 0o600)?;
     write_new(&directory.join("publisher.pub"), key.verifying_key().to_pem().as_bytes(), 0o644)?;
     let text = template(public_url, hostname);
@@ -100,6 +109,8 @@ pub(super) async fn initialise(
     let clock = Clock::system();
     let store = open_store(&config).await?;
     Secrets::open(&store, &config.server.secret_key_file, clock.now()).await?;
+    let golden = Enrolment { namespace: "golden".to_owned(), key: key.verifying_key() };
+    establish(&config, &store, &root, &[golden], clock.now()).await?;
     let new = NewToken {
         name: "admin".parse()?,
         rights: Rights::parse(&["admin"])?,
@@ -109,20 +120,13 @@ pub(super) async fn initialise(
     let (_, token) = create_token(&store, &clock, new).await?;
     store.close().await;
     let secret_key_file = config.server.secret_key_file;
-    Ok(Initialised { config_file, publisher_key, secret_key_file, token })
+    Ok(Initialised { config_file, root_key, publisher_key, secret_key_file, token })
 }
 
 /// Writes a file that must not exist yet.
 pub(super) fn write_new(path: &Path, content: &[u8], mode: u32) -> anyhow::Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(mode)
-        .open(path)
-        .with_context(failed)?;
-    file.write_all(content).with_context(failed)?;
-    file.sync_all().with_context(failed)
+    files::write_new(path, content, mode)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn template(public_url: &str, hostname: Option<&str>) -> String {
@@ -142,19 +146,23 @@ listen = "127.0.0.1:8080"
 public_url = {public_url:?}   # where clients reach it; links are built from this
 {hostname}
 data_dir = "data"
-secret_key_file = "secrets.key"   # keep copies of it apart from those of the database; `idp keys --help`
+secret_key_file = "secrets.key"   # keep copies of it apart from those of the database; `idp secret keys --help`
 # tls = {{ cert = "tls/cert.pem", key = "tls/key.pem" }}   # without: plain HTTP, for a proxy in front
 
-# Who may publish where. Everyone may install from a namespace with anonymous_read.
+# Where modules and providers go. Everyone may install from a namespace with anonymous_read. Whose signatures count for
+# modules stands in the log: `idp keys --help`.
 [[namespace]]
 name = "golden"
 anonymous_read = true
-publishers = ["publisher.pub"]
 
 [[namespace]]
 name = "platform"              # the provider's own: platform/idp
 anonymous_read = true
 # provider_keys = ["provider.asc"]   # without: the key of the first release is the only one accepted
+
+# [trust]
+# directory = "trust"           # the registry's own keys; keep a copy of it apart from those of the database
+# snapshot_days = 7             # how long the registry's word on what is deprecated is believed by who cannot ask again
 
 # [organisation]
 # name = "Example"

@@ -168,7 +168,7 @@ impl Signed {
 
 /// What happened, for people.
 fn describe(published: &Published, hostname: &str, ignored: &[String]) -> String {
-    let Published { address, version, sha256, h1, publisher, created } = published;
+    let Published { address, version, sha256, h1, publisher, created, log } = published;
     let what = if *created { "published" } else { "already published with this content:" };
     let left_out = if ignored.is_empty() {
         String::new()
@@ -176,8 +176,9 @@ fn describe(published: &Published, hostname: &str, ignored: &[String]) -> String
         format!("\nleft out: {}", ignored.join(", "))
     };
     format!(
-        "{what} {address} {version}\n  sha256     {sha256}\n  tree       {h1}\n  signed by  {publisher}{left_out}\n\n\
-         module \"…\" {{\n  source  = \"{hostname}/{address}\"\n  version = \"{version}\"\n}}"
+        "{what} {address} {version}\n  sha256     {sha256}\n  tree       {h1}\n  signed by  {publisher}\n  log entry  {index}{left_out}\n\n\
+         module \"…\" {{\n  source  = \"{hostname}/{address}\"\n  version = \"{version}\"\n}}",
+        index = log.index
     )
 }
 
@@ -218,7 +219,7 @@ pub(super) fn module_version(directory: &Path, given: Option<&str>) -> anyhow::R
         })
 }
 
-fn read_key(given: Option<&Path>, context: &Context<'_>) -> anyhow::Result<SigningKey> {
+pub(super) fn read_key(given: Option<&Path>, context: &Context<'_>) -> anyhow::Result<SigningKey> {
     let path = given
         .map(PathBuf::from)
         .or_else(|| context.variable("IDP_PUBLISHER_KEY").map(PathBuf::from))

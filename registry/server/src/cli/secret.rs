@@ -1,5 +1,7 @@
 //! `idp secret`.
 
+mod keys;
+
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use registry_api::Name;
@@ -40,6 +42,7 @@ enum Command {
     Rotate(Rotate),
     /// Delete one with every version of its value
     Delete(One),
+    Keys(keys::Keys),
 }
 
 #[derive(Debug, Args)]
@@ -85,6 +88,7 @@ impl Secret {
             Command::Show(one) => one.show(context).await,
             Command::Rotate(rotate) => rotate.run(context).await,
             Command::Delete(one) => one.delete(context).await,
+            Command::Keys(keys) => keys.run(context).await,
         }
     }
 }

@@ -138,6 +138,7 @@ impl Config {
         let join = |path: &mut PathBuf| *path = folder.join(&*path);
         join(&mut self.server.data_dir);
         join(&mut self.server.secret_key_file);
+        join(&mut self.trust.directory);
         if let Some(tls) = &mut self.server.tls {
             join(&mut tls.cert);
             join(&mut tls.key);
@@ -163,7 +164,7 @@ impl Config {
             server.ca_file.iter_mut().for_each(join);
         }
         for namespace in &mut self.namespaces {
-            for key in namespace.publishers.iter_mut().chain(&mut namespace.provider_keys) {
+            for key in &mut namespace.provider_keys {
                 if !is_inline_key(key) {
                     *key = folder.join(&*key).display().to_string();
                 }
@@ -385,13 +386,10 @@ fn check_namespace(index: usize, namespace: &Namespace) -> Vec<Problem> {
             "write lower-case letters, digits, \"-\" and \"_\", 64 characters at most",
         ));
     }
-    for (list, keys) in
-        [("publishers", &namespace.publishers), ("provider_keys", &namespace.provider_keys)]
-    {
-        for (place, key) in keys.iter().enumerate().filter(|(_, key)| !is_inline_key(key)) {
-            let name = format!("namespace[{index}].{list}[{place}]");
-            problems.extend(check_file(&name, Path::new(key)));
-        }
+    let given = namespace.provider_keys.iter().enumerate();
+    for (place, key) in given.filter(|(_, key)| !is_inline_key(key)) {
+        let name = format!("namespace[{index}].provider_keys[{place}]");
+        problems.extend(check_file(&name, Path::new(key)));
     }
     problems
 }

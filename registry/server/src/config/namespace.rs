@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-/// `[[namespace]]`: who may publish into it, and whether everyone may install from it.
+/// `[[namespace]]`: whether everyone may install from it, and who signs its providers. Whose signatures count for its
+/// modules stands in the log: `idp keys`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Namespace {
@@ -11,10 +12,6 @@ pub struct Namespace {
     /// Whether installing needs no token.
     #[serde(default)]
     pub anonymous_read: bool,
-    /// Public keys whose signatures count for modules: paths of PEM files, or PEM text. Empty: nobody can publish
-    /// modules here.
-    #[serde(default)]
-    pub publishers: Vec<String>,
     /// Armoured OpenPGP public keys that may sign provider releases: paths, or the text itself. Empty: the key of
     /// the first release is the only one that later releases may use.
     #[serde(default)]

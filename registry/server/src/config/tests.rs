@@ -75,8 +75,8 @@ fn every_mistake_is_named_with_its_key() {
         ("[policy]\ndirectory = \"nowhere\"\n", "policy.directory"),
         ("[[namespace]]\nname = \"a\"\n[[namespace]]\nname = \"a\"\n", "namespace: there are two"),
         (
-            "[[namespace]]\nname = \"a\"\npublishers = [\"none.pub\"]\n",
-            "namespace[0].publishers[0]",
+            "[[namespace]]\nname = \"a\"\nprovider_keys = [\"none.pub\"]\n",
+            "namespace[0].provider_keys[0]",
         ),
         (
             "[[gitops_repository]]\nname = \"a\"\nurl = \"https://user:pw@git.example/x\"\n",

@@ -9,7 +9,7 @@ use registry_api::ModuleAddress;
 use registry_api::platform::{GoldenPathRef, Kind, Selection};
 use registry_api::problem::FieldError;
 use registry_trust::archive::{Archive, Limits};
-use registry_trust::key::VerifyingKey;
+use registry_trust::key::{KeyError, VerifyingKey};
 use registry_trust::release::ReleaseId;
 use registry_trust::verify::{Content, verify_release};
 
@@ -20,7 +20,7 @@ use crate::golden_path::GoldenPath;
 use crate::model::selection::{Choice, choose};
 use crate::model::spec::{Chosen, chosen};
 use crate::store::golden_paths::{self, PathVersion};
-use crate::store::modules;
+use crate::store::{Connection, log, modules};
 
 /// The namespace of golden paths.
 pub const NAMESPACE: &str = "golden";
@@ -100,6 +100,7 @@ fn listed(names: &[&str]) -> String {
 
 /// The path itself, verified and parsed; the second use of the same bytes is free.
 pub async fn load(app: &App, path: &GoldenPathRef) -> Result<Arc<GoldenPath>, PlatformError> {
+    signer(app, &mut *app.store.read().await?, path).await?;
     let cell = app.platform.paths.cell(path);
     cell.get_or_try_init(|| open(app, path)).await.map(Arc::clone)
 }
@@ -141,17 +142,39 @@ async fn open(app: &App, path: &GoldenPathRef) -> Result<Arc<GoldenPath>, Platfo
     let mut conn = app.store.read().await?;
     let row = modules::module_version(&mut conn, &path.address, &path.version).await?;
     let bundle = row.map(|row| row.bundle).unwrap_or_default();
+    let key = signer(app, &mut conn, path).await?;
     drop(conn);
-    let keys = app.publishers.keys(NAMESPACE).to_vec();
     let hostname = app.platform.facts.hostname.clone();
     let path = path.clone();
-    tokio::task::spawn_blocking(move || verified(&packed, &bundle, &keys, &hostname, &path)).await?
+    tokio::task::spawn_blocking(move || verified(&packed, &bundle, &key, &hostname, &path)).await?
+}
+
+/// The key that signed a path, if it counts where the log has it. Asked each time: a key may be revoked afterwards.
+async fn signer(
+    app: &App,
+    conn: &mut Connection,
+    path: &GoldenPathRef,
+) -> Result<VerifyingKey, PlatformError> {
+    let untrusted = |why: String| {
+        let GoldenPathRef { address, version, .. } = path;
+        refuse(Reason::PathUntrusted, format!("golden path {address} {version} is not used: {why}"))
+    };
+    let (module, version) = (path.address.to_string(), path.version.to_string());
+    let Some(logged) = log::release(conn, &module, &version).await? else {
+        return Err(untrusted("the registry's log does not have it".to_owned()));
+    };
+    let signer = path.publisher.parse().map_err(|error: KeyError| untrusted(error.to_string()))?;
+    let publisher = app.trust.publisher(conn, NAMESPACE, signer, logged.position).await?;
+    match publisher {
+        Ok(publisher) => Ok(publisher.key),
+        Err(problem) => Err(untrusted(format!("key {signer}, which signed it, {problem}"))),
+    }
 }
 
 fn verified(
     packed: &[u8],
     bundle: &str,
-    keys: &[VerifyingKey],
+    key: &VerifyingKey,
     hostname: &str,
     path: &GoldenPathRef,
 ) -> Result<Arc<GoldenPath>, PlatformError> {
@@ -169,8 +192,13 @@ fn verified(
         path.version.clone(),
     )
     .map_err(|error| untrusted(error.to_string()))?;
-    verify_release(bundle.as_bytes(), &release, Content::Archive(&archive), keys)
-        .map_err(|error| untrusted(crate::error::chain(&error)))?;
+    verify_release(
+        bundle.as_bytes(),
+        &release,
+        Content::Archive(&archive),
+        std::slice::from_ref(key),
+    )
+    .map_err(|error| untrusted(crate::error::chain(&error)))?;
     let parsed = GoldenPath::parse(&archive.contents()).map_err(|errors| {
         refuse(Reason::PathBroken, format!("{name} cannot be used; tell its publisher: {errors}"))
     })?;

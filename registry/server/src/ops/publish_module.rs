@@ -6,8 +6,12 @@
 use registry_api::ModuleAddress;
 use registry_api::modules::Published;
 use registry_trust::archive::{Archive, ArchiveError, Limits};
-use registry_trust::key::VerifyingKey;
+use registry_trust::authority::Distrust;
+use registry_trust::bundle::{Bundle, BundleError};
+use registry_trust::dsse::Envelope;
+use registry_trust::key::{KeyId, VerifyingKey};
 use registry_trust::release::{InvalidRelease, ReleaseId};
+use registry_trust::statement::{ModulePublish, Statement, StatementError, parse};
 use registry_trust::verify::{Content, VerifiedRelease, VerifyError, verify_release};
 use semver::Version;
 use serde_json::json;
@@ -15,13 +19,15 @@ use serde_json::json;
 use crate::app::App;
 use crate::auth::Token;
 use crate::blobs::{BlobError, Staged};
+use crate::clock::rfc3339;
 use crate::golden_path::{self, GoldenPath, PathErrors};
 use crate::model::audit::Event;
-use crate::model::module::{InvalidVersion, Status, parse_version};
+use crate::model::module::{InvalidVersion, parse_version};
 use crate::model::source::{self, SyntaxError};
 use crate::store::audit;
 use crate::store::modules::{ModuleVersionRow, insert_module_version, module_version};
-use crate::store::{Store, StoreError};
+use crate::store::{Connection, Store, StoreError, log};
+use crate::trust::{self, TrustError};
 use crate::{failpoint, id, request_id};
 
 /// What a publisher uploads.
@@ -52,7 +58,7 @@ pub enum PublishError {
     Case(String),
     /// A namespace that nobody configured.
     #[error(
-        "there is no namespace {0:?}; the operator adds [[namespace]] with its publishers to the configuration"
+        "there is no namespace {0:?}; the operator adds a [[namespace]] to the configuration, and its first key: idp keys add"
     )]
     Namespace(String),
     /// An archive that is not canonical.
@@ -64,6 +70,33 @@ pub enum PublishError {
     /// A statement that does not cover this upload.
     #[error("the signature is refused: {0}")]
     Signature(#[from] VerifyError),
+    /// Not a bundle.
+    #[error("the signature is refused: {0}")]
+    Bundle(#[from] BundleError),
+    /// Not a statement.
+    #[error("the signature is refused: {0}")]
+    Statement(#[from] StatementError),
+    /// A key that may not sign here.
+    #[error(
+        "the signature is refused: key {signer} {problem}; sign with a key of the namespace {namespace:?}, or have this \
+         one added: idp keys add {namespace} PUBLIC_KEY"
+    )]
+    Signer {
+        /// The key that the bundle names.
+        signer: KeyId,
+        /// Where it was to be published.
+        namespace: String,
+        /// Why it does not count.
+        problem: Distrust,
+    },
+    /// A CI job's key after its time.
+    #[error("the signature is refused: the CI job's key {signer} ended at {}; start the job again", rfc3339(*ended))]
+    Expired {
+        /// The key that the bundle names.
+        signer: KeyId,
+        /// When it ended.
+        ended: i64,
+    },
     /// Files that are not configuration.
     #[error("the module does not parse")]
     Syntax(Vec<SyntaxError>),
@@ -91,18 +124,15 @@ pub enum PublishError {
         /// What it stands for.
         sha256: String,
     },
-    /// The number was taken back.
-    #[error("{release} was revoked and does not come back: raise the version and publish again")]
-    VersionRevoked {
-        /// Which module and version.
-        release: String,
-    },
     /// The blob store.
     #[error("the archive could not be stored")]
     Blobs(#[from] BlobError),
     /// The database.
     #[error("the version could not be recorded")]
     Store(#[from] StoreError),
+    /// The log.
+    #[error("the version could not be logged")]
+    Trust(#[from] TrustError),
     /// The check itself failed.
     #[error("the check of the upload ended early")]
     Check(#[from] tokio::task::JoinError),
@@ -118,7 +148,10 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
     if app.config.namespace(address.namespace()).is_none() {
         return Err(PublishError::Namespace(address.namespace().to_owned()));
     }
-    let verified = check(app, &address, &version, archive.content().await?, bundle.clone()).await?;
+    let signed = Signed::read(&bundle)?;
+    let key = signer_key(app, &mut *app.store.read().await?, address.namespace(), &signed).await?;
+    let verified =
+        check(app, &address, &version, archive.content().await?, bundle.clone(), key).await?;
     let row = ModuleVersionRow {
         id: id::new(app.clock.now()),
         address,
@@ -130,15 +163,53 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
         publisher: verified.publisher.to_string(),
         published_by: by.id.clone(),
         published_at: app.clock.now(),
-        status: Status::Active,
     };
     if let Some(standing) = standing(&app.store, &row).await? {
-        return standing_answer(standing, &row);
+        return standing_answer(app, standing, &row).await;
     }
     archive.keep().await?;
     failpoint::hit("publish.blobs_stored");
     let app = app.clone();
-    request_id::to_the_end(async move { record(&app, row, &by).await }).await?
+    request_id::to_the_end(async move { record(&app, row, &signed, &by).await }).await?
+}
+
+/// What the publisher signed, not verified yet.
+struct Signed {
+    bundle: Bundle,
+    statement: Statement,
+}
+
+impl Signed {
+    fn read(bundle: &[u8]) -> Result<Self, PublishError> {
+        let bundle = Bundle::parse(bundle)?;
+        let statement = Statement::Publish(parse::<ModulePublish>(&bundle.envelope().payload)?);
+        Ok(Self { bundle, statement })
+    }
+
+    fn envelope(&self) -> &Envelope {
+        self.bundle.envelope()
+    }
+}
+
+/// The key that the bundle names, if it may sign the next entry of the log.
+async fn signer_key(
+    app: &App,
+    conn: &mut Connection,
+    namespace: &str,
+    signed: &Signed,
+) -> Result<VerifyingKey, PublishError> {
+    let signer = signed.bundle.signer();
+    let next = log::frontier(conn).await?.size();
+    let publisher = app.trust.publisher(conn, namespace, signer, next).await?;
+    let publisher = publisher.map_err(|problem| PublishError::Signer {
+        signer,
+        namespace: namespace.to_owned(),
+        problem,
+    })?;
+    match publisher.until.filter(|until| *until <= app.clock.now()) {
+        Some(ended) => Err(PublishError::Expired { signer, ended }),
+        None => Ok(publisher.key),
+    }
 }
 
 /// Everything that can be said about an upload without the database; not for the async threads.
@@ -148,6 +219,7 @@ async fn check(
     version: &Version,
     archive: Vec<u8>,
     bundle: Vec<u8>,
+    key: VerifyingKey,
 ) -> Result<VerifiedRelease, PublishError> {
     let release = ReleaseId::new(
         &app.config.server.hostname,
@@ -156,26 +228,25 @@ async fn check(
         address.system(),
         version.clone(),
     )?;
-    let keys = app.publishers.keys(address.namespace()).to_vec();
     let packed_bytes = usize::try_from(app.config.limits.archive_bytes).unwrap_or(usize::MAX);
     let limits = Limits {
         packed_bytes: packed_bytes.min(Limits::default().packed_bytes),
         ..Limits::default()
     };
-    tokio::task::spawn_blocking(move || inspect(&archive, &bundle, &release, &keys, &limits))
-        .await?
+    tokio::task::spawn_blocking(move || inspect(&archive, &bundle, &release, &key, &limits)).await?
 }
 
 fn inspect(
     packed: &[u8],
     bundle: &[u8],
     release: &ReleaseId,
-    keys: &[VerifyingKey],
+    key: &VerifyingKey,
     limits: &Limits,
 ) -> Result<VerifiedRelease, PublishError> {
     let archive =
         Archive::open(packed, limits).map_err(|error| PublishError::Archive(Box::new(error)))?;
-    let verified = verify_release(bundle, release, Content::Archive(&archive), keys)?;
+    let verified =
+        verify_release(bundle, release, Content::Archive(&archive), std::slice::from_ref(key))?;
     let errors = source::check(archive.entries().map(|entry| (entry.path, entry.content)));
     if !errors.is_empty() {
         return Err(PublishError::Syntax(errors));
@@ -202,15 +273,22 @@ async fn standing(
 }
 
 /// Writes the row; where another publish was faster, what it wrote decides.
-async fn record(app: &App, row: ModuleVersionRow, by: &Token) -> Result<Published, PublishError> {
+async fn record(
+    app: &App,
+    row: ModuleVersionRow,
+    signed: &Signed,
+    by: &Token,
+) -> Result<Published, PublishError> {
     let mut tx = app.store.write().await?;
+    // Between the check and now the key may have been revoked; from here on nothing comes in between.
+    signer_key(app, &mut tx, row.address.namespace(), signed).await?;
     let inserted = insert_module_version(&mut tx, &row).await?;
     failpoint::hit("publish.rows_written");
     if !inserted {
         let found = module_version(&mut tx, &row.address, &row.version).await?;
         tx.rollback().await.map_err(StoreError::from)?;
         return match found {
-            Some(standing) => standing_answer(standing, &row),
+            Some(standing) => standing_answer(app, standing, &row).await,
             None => Err(StoreError::Corrupt {
                 what: "module version",
                 value: format!("{}@{}", row.address, row.version),
@@ -218,6 +296,9 @@ async fn record(app: &App, row: ModuleVersionRow, by: &Token) -> Result<Publishe
             .into()),
         };
     }
+    let position =
+        trust::append(&mut tx, signed.envelope(), &signed.statement, row.published_at).await?;
+    failpoint::hit("publish.logged");
     audit::append(&mut tx, event(&row, by)).await?;
     tx.commit().await.map_err(StoreError::from)?;
     failpoint::hit("publish.committed");
@@ -229,7 +310,7 @@ async fn record(app: &App, row: ModuleVersionRow, by: &Token) -> Result<Publishe
         publisher = %row.publisher,
         "published a module version"
     );
-    Ok(answer(row, true))
+    answer(app, row, Some(position), true).await
 }
 
 fn event(row: &ModuleVersionRow, by: &Token) -> Event {
@@ -249,27 +330,45 @@ fn event(row: &ModuleVersionRow, by: &Token) -> Event {
 }
 
 /// What a publish of `new` comes to when its number is taken.
-fn standing_answer(
+async fn standing_answer(
+    app: &App,
     standing: ModuleVersionRow,
     new: &ModuleVersionRow,
 ) -> Result<Published, PublishError> {
-    let release = format!("{} {}", standing.address, standing.version);
-    if matches!(standing.status, Status::Revoked { .. }) {
-        return Err(PublishError::VersionRevoked { release });
-    }
     if standing.archive_sha256 == new.archive_sha256 {
-        return Ok(answer(standing, false));
+        return answer(app, standing, None, false).await;
     }
+    let release = format!("{} {}", standing.address, standing.version);
     Err(PublishError::VersionTaken { release, sha256: standing.archive_sha256 })
 }
 
-fn answer(row: ModuleVersionRow, created: bool) -> Published {
-    Published {
+async fn answer(
+    app: &App,
+    row: ModuleVersionRow,
+    position: Option<u64>,
+    created: bool,
+) -> Result<Published, PublishError> {
+    let position = match position {
+        Some(position) => position,
+        None => position_of(app, &row).await?,
+    };
+    Ok(Published {
+        log: app.trust.proof(&app.store, position).await?,
         address: row.address,
         version: row.version,
         sha256: row.archive_sha256,
         h1: row.tree_h1,
         publisher: row.publisher,
         created,
-    }
+    })
+}
+
+async fn position_of(app: &App, row: &ModuleVersionRow) -> Result<u64, StoreError> {
+    let (module, version) = (row.address.to_string(), row.version.to_string());
+    let logged = log::release(&mut *app.store.read().await?, &module, &version).await?;
+    let logged = logged.ok_or_else(|| StoreError::Corrupt {
+        what: "release that is not in the log",
+        value: format!("{module}@{version}"),
+    })?;
+    Ok(logged.position)
 }

@@ -292,7 +292,7 @@ async fn check_key(
     row: &ProviderVersionRow,
 ) -> Result<(), PublishProviderError> {
     let namespace = row.address.namespace();
-    let configured = app.publishers.provider_keys(namespace);
+    let configured = app.provider_keys.of(namespace);
     let known = if configured.is_empty() {
         provider_keys(tx, namespace).await?
     } else {

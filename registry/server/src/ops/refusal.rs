@@ -8,6 +8,7 @@ use crate::drivers::gitops::GitOpsError;
 use crate::drivers::postgres::PostgresError;
 use crate::secrets::SecretsError;
 use crate::store::StoreError;
+use crate::trust::TrustError;
 
 /// What keeps the platform from doing what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum PlatformError {
     /// The secret store.
     #[error(transparent)]
     Secrets(#[from] SecretsError),
+    /// The log.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The GitOps repository could not be read.
     #[error("the GitOps repository could not be read")]
     GitOps(#[from] GitOpsError),

@@ -5,6 +5,7 @@ pub mod connections;
 pub mod deployments;
 mod describe;
 pub mod golden_paths;
+pub mod module_status;
 pub mod modules;
 pub mod openapi;
 pub mod operations;
@@ -15,18 +16,22 @@ pub mod resources;
 pub mod secrets;
 pub mod server;
 pub mod tokens;
+pub mod trust;
 pub mod whoami;
 pub mod write;
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::{delete_with, get_with, post_with, put_with};
-use registry_api::modules::Published;
+use registry_api::modules::{LogProof, Published};
 use registry_api::platform::{
     AuditPage, Credential, CredentialLease, EnvironmentList, GoldenPath, GoldenPathList, Operation,
     OwnerList, Plan, Resource, ResourceList, Secret, SecretList, SecretValues, Whoami,
 };
 use registry_api::providers::PublishedProvider;
 use registry_api::tokens::{CreatedToken, ServerInfo, TokenList};
+use registry_api::trust::{
+    ModuleConsumers, ModuleStatus, ModuleStatusList, NamespaceKeys, TrustInfo,
+};
 
 use crate::app::App;
 use describe::{answers, answers_nothing, open};
@@ -36,6 +41,7 @@ pub fn routes() -> ApiRouter<App> {
     platform_routes()
         .merge(secret_routes())
         .merge(catalogue_routes())
+        .merge(trust_routes())
         .merge(administration_routes())
 }
 
@@ -218,6 +224,60 @@ fn catalogue_routes() -> ApiRouter<App> {
             "/modules/{namespace}/{name}/{system}/{version}/bundle",
             get_with(modules::bundle, |op| {
                 open::<serde_json::Value>(op, "get_module_bundle", "Show what a publisher signed")
+            }),
+        )
+}
+
+/// Keys, statuses, and what clients judge modules by.
+fn trust_routes() -> ApiRouter<App> {
+    ApiRouter::new()
+        .api_route(
+            "/trust",
+            get_with(trust::get_trust, |op| {
+                open::<TrustInfo>(op, "get_trust", "Show what to pin, and the registry's own keys")
+            }),
+        )
+        .api_route(
+            "/evidence",
+            post_with(trust::post_evidence, |op| {
+                open::<serde_json::Value>(
+                    op,
+                    "create_evidence",
+                    "Gather what releases are judged by: signed statements with proofs",
+                )
+            }),
+        )
+        .api_route(
+            "/statements",
+            post_with(trust::post_statement, |op| {
+                answers::<201, LogProof>(op, "create_statement", "Log what somebody signed")
+            }),
+        )
+        .api_route(
+            "/namespaces/{namespace}/keys",
+            get_with(trust::get_keys, |op| {
+                open::<NamespaceKeys>(op, "get_keys", "Show whose signatures count")
+            }),
+        )
+        .api_route(
+            "/modules/{namespace}/{name}/{system}/status",
+            get_with(module_status::get_status, |op| {
+                open::<ModuleStatusList>(op, "get_module_status", "Show how a module stands")
+            })
+            .put_with(module_status::put_status, |op| {
+                answers::<200, ModuleStatus>(op, "put_module_status", "Say how a module stands")
+            }),
+        )
+        .api_route(
+            "/modules/{namespace}/{name}/{system}/{version}/status",
+            put_with(module_status::put_version_status, |op| {
+                answers::<200, ModuleStatus>(op, "put_version_status", "Say how a version stands")
+            }),
+        )
+        .api_route(
+            "/modules/{namespace}/{name}/{system}/consumers",
+            get_with(module_status::get_consumers, |op| {
+                answers::<200, ModuleConsumers>(op, "get_consumers", "Show who uses a module")
             }),
         )
 }

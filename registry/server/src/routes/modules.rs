@@ -11,14 +11,17 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use registry_api::ModuleAddress;
 use registry_api::modules::{ModuleLocation, ModuleVersion, ModuleVersionList, ModuleVersions};
+use registry_trust::standing::Standing;
 use semver::Version;
 
 use super::archives;
 use super::protocol::{PlainError, ProtocolCaller};
 use crate::app::App;
 use crate::error::ApiError;
+use crate::extract::Caller;
 use crate::listing::Listing;
-use crate::model::module::Status;
+use crate::ops::consumers::note_download;
+use crate::ops::module_status::{said, standing};
 use crate::store::modules::{module_version, module_versions};
 
 const X_TERRAFORM_GET: HeaderName = HeaderName::from_static("x-terraform-get");
@@ -40,12 +43,20 @@ async fn listing(app: &App, address: ModuleAddress) -> Result<Arc<Listing>, ApiE
         Ok(known) => return Ok(known),
         Err(asked) => asked,
     };
-    let rows = module_versions(&mut *app.store.read().await?, &address).await?;
+    let mut conn = app.store.read().await?;
+    let rows = module_versions(&mut conn, &address).await?;
     if rows.is_empty() {
         return Err(no_module(&address));
     }
+    let (said, _) = said(&app.trust, &mut conn, &address).await?;
+    // A revoked version stays listed: Terraform shows why only when it asks for the version.
+    let now = app.clock.now();
+    let is_listed = |version: &Version| {
+        let standing = standing(&said, version);
+        standing.is_offered(now) || standing.is_revoked()
+    };
     let mut listed: Vec<Version> =
-        rows.into_iter().filter(|row| row.status.is_listed()).map(|row| row.version).collect();
+        rows.into_iter().map(|row| row.version).filter(is_listed).collect();
     listed.sort_unstable_by_key(|version| Reverse(version.clone()));
     let versions = listed.into_iter().map(|version| ModuleVersion { version }).collect();
     let answer = ModuleVersions { modules: vec![ModuleVersionList { versions }] };
@@ -65,13 +76,18 @@ pub(crate) async fn download(
     let Ok(version) = Version::parse(&version) else {
         return Err(no_version(&address, &version).into());
     };
-    let found = module_version(&mut *app.store.read().await?, &address, &version).await?;
+    let mut conn = app.store.read().await?;
+    let found = module_version(&mut conn, &address, &version).await?;
     let Some(row) = found else {
         return Err(no_version(&address, &version.to_string()).into());
     };
-    if let Status::Revoked { reason } = &row.status {
-        return Err(revoked(&address, &version, reason).into());
+    let (said, _) = said(&app.trust, &mut conn, &address).await?;
+    let standing = standing(&said, &version);
+    if standing.is_revoked() {
+        return Err(revoked(&address, &version, &standing).into());
     }
+    drop(conn);
+    note(&app, &caller, &address, &version).await;
     let filename =
         format!("{}-{}-{}-{version}.tar.gz", address.namespace(), address.name(), address.system());
     // The checksum is what makes a stock client refuse other bytes.
@@ -103,11 +119,25 @@ fn no_version(address: &ModuleAddress, version: &str) -> ApiError {
     )
 }
 
-fn revoked(address: &ModuleAddress, version: &Version, reason: &str) -> ApiError {
-    let reason = if reason.is_empty() { "no reason was given" } else { reason };
-    ApiError::refused(
-        StatusCode::GONE,
-        "version_revoked",
-        format!("version {version} of {address} was revoked: {reason}. Choose another version."),
-    )
+/// What Terraform prints word for word.
+fn revoked(address: &ModuleAddress, version: &Version, standing: &Standing) -> ApiError {
+    let Standing { reason, replacement, contact, .. } = standing;
+    let reason = reason.as_deref().unwrap_or("no reason was given");
+    let mut detail = format!("version {version} of {address} was revoked: {reason}. ");
+    match replacement {
+        Some(replacement) => detail.push_str(&format!("Use {replacement} instead.")),
+        None => detail.push_str("Choose another version."),
+    }
+    if let Some(contact) = contact {
+        detail.push_str(&format!(" Ask {contact}."));
+    }
+    ApiError::refused(StatusCode::GONE, "version_revoked", detail)
+}
+
+/// Remembers who downloaded what, for whoever wants to retire it. A full disk is no reason to serve nothing.
+async fn note(app: &App, caller: &Caller, address: &ModuleAddress, version: &Version) {
+    let token = caller.token().map(|token| token.id.clone()).unwrap_or_default();
+    if let Err(error) = note_download(app, address, version, &token).await {
+        tracing::warn!(module.address = %address, %error, "a download could not be noted");
+    }
 }

@@ -11,7 +11,7 @@ use super::key::{KEY_BYTES, Key};
 
 /// Stands at the top of every file.
 const HEADER: &str = "\
-# Keys of the secret store of idp, the newest first. `idp keys` changes this file; do not edit it.
+# Keys of the secret store of idp, the newest first. `idp secret keys` changes this file; do not edit it.
 # Whoever has it and the database reads every secret; without it nobody does. Keep a copy of each state of it, apart
 # from the copies of the database.
 ";

@@ -15,14 +15,14 @@ pub struct PathVersion {
     pub published_at: i64,
 }
 
-/// Every version of a path that may be used, in no particular order.
+/// Every version of a path, in no particular order.
 pub async fn path_versions(
     conn: &mut Connection,
     address: &ModuleAddress,
 ) -> Result<Vec<PathVersion>, StoreError> {
     let rows = sqlx::query(
         "SELECT version, archive_sha256, publisher, published_at FROM module_version
-         WHERE namespace = $1 AND name = $2 AND system = $3 AND status = 'active'",
+         WHERE namespace = $1 AND name = $2 AND system = $3",
     )
     .bind(address.namespace())
     .bind(address.name())

@@ -1,4 +1,4 @@
-//! Module versions: rows that never change but for their status, and never go.
+//! Module versions: rows that never change and never go. How a version stands is in the log.
 
 use registry_api::ModuleAddress;
 use semver::Version;
@@ -6,7 +6,6 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Connection, StoreError};
-use crate::model::module::Status;
 
 /// One published version.
 #[derive(Debug, Clone)]
@@ -31,8 +30,6 @@ pub struct ModuleVersionRow {
     pub published_by: String,
     /// When.
     pub published_at: i64,
-    /// Whether it can be installed.
-    pub status: Status,
 }
 
 /// Every version of a module, in the order of publishing.
@@ -42,7 +39,7 @@ pub async fn module_versions(
 ) -> Result<Vec<ModuleVersionRow>, StoreError> {
     sqlx::query(
         "SELECT id, namespace, name, system, version, archive_sha256, archive_bytes, tree_h1, bundle, publisher,
-                published_by, published_at, status, status_reason
+                published_by, published_at
          FROM module_version WHERE namespace = $1 AND name = $2 AND system = $3 ORDER BY id",
     )
     .bind(address.namespace())
@@ -63,7 +60,7 @@ pub async fn module_version(
 ) -> Result<Option<ModuleVersionRow>, StoreError> {
     let row = sqlx::query(
         "SELECT id, namespace, name, system, version, archive_sha256, archive_bytes, tree_h1, bundle, publisher,
-                published_by, published_at, status, status_reason
+                published_by, published_at
          FROM module_version WHERE namespace = $1 AND name = $2 AND system = $3 AND version = $4",
     )
     .bind(address.namespace())
@@ -140,7 +137,6 @@ fn from_row(row: &SqliteRow) -> Result<ModuleVersionRow, StoreError> {
         publisher: row.try_get("publisher")?,
         published_by: row.try_get("published_by")?,
         published_at: row.try_get("published_at")?,
-        status: status(row)?,
     })
 }
 
@@ -148,11 +144,4 @@ fn from_row(row: &SqliteRow) -> Result<ModuleVersionRow, StoreError> {
 pub(super) fn version(row: &SqliteRow) -> Result<Version, StoreError> {
     let text: String = row.try_get("version")?;
     text.parse().map_err(|_| StoreError::Corrupt { what: "version", value: text })
-}
-
-/// The status columns of any table that has them.
-pub(super) fn status(row: &SqliteRow) -> Result<Status, StoreError> {
-    let (word, reason): (String, String) = (row.try_get("status")?, row.try_get("status_reason")?);
-    Status::from_columns(&word, &reason)
-        .ok_or(StoreError::Corrupt { what: "version status", value: word })
 }

@@ -5,7 +5,7 @@ use semver::Version;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use super::modules::{status, version};
+use super::modules::version;
 use super::{Connection, StoreError};
 use crate::model::module::Status;
 
@@ -216,4 +216,10 @@ fn from_row(row: &SqliteRow) -> Result<ProviderVersionRow, StoreError> {
         published_at: row.try_get("published_at")?,
         status: status(row)?,
     })
+}
+
+fn status(row: &SqliteRow) -> Result<Status, StoreError> {
+    let (word, reason): (String, String) = (row.try_get("status")?, row.try_get("status_reason")?);
+    Status::from_columns(&word, &reason)
+        .ok_or(StoreError::Corrupt { what: "version status", value: word })
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
-use registry_server::app::App;
+use registry_server::app::{App, open_store};
 use registry_server::auth::{self, Maker, NewToken, Token};
 use registry_server::clock::Clock;
 use registry_server::config::Config;
@@ -16,8 +16,9 @@ use registry_server::jobs::Worker;
 use registry_server::model::right::Rights;
 use registry_server::ops::publish_module::{Upload, publish_module};
 use registry_server::router;
+use registry_server::trust::{Enrolment, establish};
 use registry_trust::archive::{Archive, File, Limits, pack_files};
-use registry_trust::key::{Algorithm, SigningKey};
+use registry_trust::key::{Algorithm, SigningKey, VerifyingKey};
 use registry_trust::release::ReleaseId;
 use registry_trust::verify::sign_release;
 use serde_json::{Value, json};
@@ -107,7 +108,9 @@ impl Platform {
         for (name, content) in files {
             std::fs::write(folder.path().join(name), content).unwrap();
         }
-        let app = App::start(config(folder.path(), text), Clock::system()).await.unwrap();
+        let config = config(folder.path(), text);
+        establish_trust(&config, folder.path()).await;
+        let app = App::start(config, Clock::system()).await.unwrap();
         let admin = token(&app, "admin", &["admin"]).await;
         let platform =
             Self { router: router::build(app.clone()), app, folder, worker: None, admin };
@@ -368,6 +371,17 @@ pub(crate) fn prepare(folder: &Path) {
     std::fs::write(folder.join("publisher.pem"), key.to_pem().unwrap().as_bytes()).unwrap();
     std::fs::write(folder.join("publisher.pub"), key.verifying_key().to_pem()).unwrap();
     std::fs::write(folder.join("idp.toml"), config_text()).unwrap();
+}
+
+/// Begins the log: the publisher key may publish golden paths.
+pub(crate) async fn establish_trust(config: &Config, folder: &Path) {
+    let pem = std::fs::read_to_string(folder.join("publisher.pub")).unwrap();
+    let key = VerifyingKey::from_pem(&pem).unwrap();
+    let root = SigningKey::generate(Algorithm::EcdsaP256).unwrap();
+    let store = open_store(config).await.unwrap();
+    let golden = Enrolment { namespace: "golden".to_owned(), key };
+    establish(config, &store, &root, &[golden], Clock::system().now()).await.unwrap();
+    store.close().await;
 }
 
 pub(crate) fn config_text() -> String {

@@ -32,7 +32,7 @@ fn ok(output: &Output) -> Value {
 }
 
 fn keys(folder: &Path) -> Vec<Value> {
-    ok(&idp(folder, &["--json", "keys", "list"], None)).as_array().unwrap().clone()
+    ok(&idp(folder, &["--json", "secret", "keys", "list"], None)).as_array().unwrap().clone()
 }
 
 fn given(version: u64, value: &str) -> Value {
@@ -85,7 +85,7 @@ async fn a_server_whose_keys_are_lost_or_wrong_does_not_start_and_loses_nothing(
         }
         assert_eq!(file.exists(), content.is_some(), "{words}");
         assert_eq!(keys(folder.path())[0]["values"], 1, "{words}");
-        let rotate = idp(folder.path(), &["keys", "rotate"], None);
+        let rotate = idp(folder.path(), &["secret", "keys", "rotate"], None);
         assert_eq!(rotate.status.code(), Some(1), "{words}");
     }
     fs::write(&file, right).unwrap();
@@ -103,7 +103,7 @@ async fn a_rotation_that_is_killed_at_any_point_harms_nobody_and_is_finished_by_
         let old = keys(folder.path())[0]["id"].clone();
         let program = Program::start(folder.path(), &token, None).await;
 
-        let killed = idp(folder.path(), &["keys", "rotate"], Some(point));
+        let killed = idp(folder.path(), &["secret", "keys", "rotate"], Some(point));
 
         assert!(!killed.status.success(), "{point} was not reached");
         assert_eq!(value(&program).await, "first", "{point}");
@@ -114,7 +114,7 @@ async fn a_rotation_that_is_killed_at_any_point_harms_nobody_and_is_finished_by_
         let program = Program::start(folder.path(), &token, None).await;
         assert_eq!(value(&program).await, "second", "{point}");
 
-        let rotated = ok(&idp(folder.path(), &["--json", "keys", "rotate"], None));
+        let rotated = ok(&idp(folder.path(), &["--json", "secret", "keys", "rotate"], None));
         assert_eq!(value(&program).await, "second", "{point}");
         let (status, put) =
             program.call("PUT", STRIPE, "\"2\"", Some(given(3, "third"))).await.unwrap();
@@ -277,7 +277,7 @@ async fn no_value_is_in_the_database_the_log_or_the_audit_trail_whatever_happene
         let (_, read) = program.call("GET", session_value, "", None).await.unwrap();
         values.push(read["data"]["value"].as_str().unwrap().to_owned());
     }
-    ok(&idp(folder.path(), &["--json", "keys", "rotate"], None));
+    ok(&idp(folder.path(), &["--json", "secret", "keys", "rotate"], None));
     assert_eq!(value(&program).await, hunter2);
     // What would be found, had it been written: in the log, the database and the audit trail.
     let canary = "canary-in-the-coal-mine";

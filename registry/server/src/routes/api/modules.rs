@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use registry_api::ModuleAddress;
 use registry_api::modules::Published;
 use registry_api::problem::FieldError;
+use registry_trust::authority::Distrust;
 use registry_trust::bundle;
 use semver::Version;
 
@@ -21,13 +22,13 @@ use crate::store::modules::module_version;
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct VersionPath {
     /// First part of the address.
-    namespace: String,
+    pub(super) namespace: String,
     /// Second part.
-    name: String,
+    pub(super) name: String,
     /// Third part.
-    system: String,
+    pub(super) system: String,
     /// Strict semver, without `v`.
-    version: String,
+    pub(super) version: String,
 }
 
 /// `PUT /api/v1/modules/:namespace/:name/:system/:version`: archive and signed statement in one form.
@@ -81,7 +82,11 @@ pub async fn bundle(
     Ok(([(header::CONTENT_TYPE, bundle::MEDIA_TYPE)], row.bundle).into_response())
 }
 
-fn parse_address(namespace: &str, name: &str, system: &str) -> Result<ModuleAddress, ApiError> {
+pub(super) fn parse_address(
+    namespace: &str,
+    name: &str,
+    system: &str,
+) -> Result<ModuleAddress, ApiError> {
     ModuleAddress::new(namespace, name, system)
         .map_err(|error| ApiError::bad_request("invalid_address", error.to_string()))
 }
@@ -109,7 +114,14 @@ impl From<PublishError> for ApiError {
             }
             PublishError::ManifestVersion { .. } => Self::unprocessable("manifest_version", detail),
             PublishError::VersionTaken { .. } => Self::conflict("version_taken", detail),
-            PublishError::VersionRevoked { .. } => Self::conflict("version_revoked", detail),
+            PublishError::Bundle(error) => Self::unprocessable(error.code(), detail),
+            PublishError::Statement(error) => Self::unprocessable(error.code(), detail),
+            PublishError::Signer { problem: Distrust::Revoked(_), .. } => {
+                Self::unprocessable("publisher_key_revoked", detail)
+            }
+            PublishError::Signer { .. } => Self::unprocessable("publisher_key_unknown", detail),
+            PublishError::Expired { .. } => Self::unprocessable("publisher_key_expired", detail),
+            PublishError::Trust(error) => error.into(),
             PublishError::Blobs(error) => error.into(),
             PublishError::Store(error) => error.into(),
             PublishError::Check(error) => Self::internal(error),

@@ -19,6 +19,7 @@ impl From<PlatformError> for ApiError {
             PlatformError::Store(error) | PlatformError::Secrets(SecretsError::Store(error)) => {
                 error.into()
             }
+            PlatformError::Trust(error) => error.into(),
             PlatformError::Blobs(error) => error.into(),
             PlatformError::GitOps(error) => unreadable(&error),
             PlatformError::Postgres(error) => unusable(&error),
