@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod adopt;
+pub mod age;
 pub mod bootstrap;
 pub mod credentials;
 pub mod databases;
@@ -9,7 +10,9 @@ pub mod delete_resource;
 pub mod deploy;
 pub mod describe_path;
 pub mod dumps;
+pub mod guard;
 pub mod logins;
+pub mod open_archive;
 pub mod operations;
 pub mod paths;
 pub mod places;
@@ -18,6 +21,7 @@ pub mod prepare;
 pub mod publish_module;
 pub mod publish_provider;
 pub mod put_resource;
+pub mod read_module;
 pub mod read_resource;
 pub mod refusal;
 pub mod rotate_credentials;

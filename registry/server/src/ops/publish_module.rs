@@ -4,6 +4,7 @@
 //! refuses. A kill in between leaves a blob that nothing names and the next publish of the same content uses.
 
 use registry_api::ModuleAddress;
+use registry_api::interface::ModuleInterface;
 use registry_api::modules::Published;
 use registry_trust::archive::{Archive, ArchiveError, Limits};
 use registry_trust::key::VerifyingKey;
@@ -12,11 +13,16 @@ use registry_trust::verify::{Content, VerifiedRelease, VerifyError, verify_relea
 use semver::Version;
 use serde_json::json;
 
+use super::age;
+use super::guard::{self, Compared, GuardError};
 use crate::app::App;
 use crate::auth::Token;
 use crate::blobs::{BlobError, Staged};
+use crate::clock::rfc3339;
 use crate::golden_path::{self, GoldenPath, PathErrors};
 use crate::model::audit::Event;
+use crate::model::guard::{BreakingReason, Exception};
+use crate::model::interface;
 use crate::model::module::{InvalidVersion, Status, parse_version};
 use crate::model::source::{self, SyntaxError};
 use crate::store::audit;
@@ -35,6 +41,8 @@ pub struct Upload {
     pub archive: Staged,
     /// The signed statement.
     pub bundle: Vec<u8>,
+    /// Why it may break callers without raising the major version; none where it may not.
+    pub allow_breaking: Option<BreakingReason>,
     /// The token that uploads.
     pub by: Token,
 }
@@ -80,6 +88,9 @@ pub enum PublishError {
         /// What is published.
         version: Version,
     },
+    /// It would break those who call the version before it.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     /// The number stands for other content.
     #[error(
         "{release} is published with other content (SHA-256 {sha256}); a published version never changes: raise the \
@@ -110,7 +121,7 @@ pub enum PublishError {
 
 /// Checks and stores one version. The same content again changes nothing and succeeds.
 pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, PublishError> {
-    let Upload { address, version, archive, bundle, by } = upload;
+    let Upload { address, version, archive, bundle, allow_breaking, by } = upload;
     let version = parse_version(&version)?;
     if address.to_string().bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Err(PublishError::Case(address.to_string()));
@@ -118,8 +129,9 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
     if app.config.namespace(address.namespace()).is_none() {
         return Err(PublishError::Namespace(address.namespace().to_owned()));
     }
-    let verified = check(app, &address, &version, archive.content().await?, bundle.clone()).await?;
-    let row = ModuleVersionRow {
+    let (verified, interface) =
+        check(app, &address, &version, archive.content().await?, bundle.clone()).await?;
+    let mut row = ModuleVersionRow {
         id: id::new(app.clock.now()),
         address,
         version,
@@ -131,14 +143,18 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
         published_by: by.id.clone(),
         published_at: app.clock.now(),
         status: Status::Active,
+        allow_breaking: None,
     };
     if let Some(standing) = standing(&app.store, &row).await? {
-        return standing_answer(standing, &row);
+        return standing_answer(app, standing, &row);
     }
+    let compared = guard::compare(app, &row, &interface, allow_breaking).await?;
+    row.allow_breaking =
+        compared.exception.as_ref().map(|exception| exception.reason.as_str().to_owned());
     archive.keep().await?;
     failpoint::hit("publish.blobs_stored");
     let app = app.clone();
-    request_id::to_the_end(async move { record(&app, row, &by).await }).await?
+    request_id::to_the_end(async move { record(&app, row, &compared, &by).await }).await?
 }
 
 /// Everything that can be said about an upload without the database; not for the async threads.
@@ -148,7 +164,7 @@ async fn check(
     version: &Version,
     archive: Vec<u8>,
     bundle: Vec<u8>,
-) -> Result<VerifiedRelease, PublishError> {
+) -> Result<(VerifiedRelease, ModuleInterface), PublishError> {
     let release = ReleaseId::new(
         &app.config.server.hostname,
         address.namespace(),
@@ -172,7 +188,7 @@ fn inspect(
     release: &ReleaseId,
     keys: &[VerifyingKey],
     limits: &Limits,
-) -> Result<VerifiedRelease, PublishError> {
+) -> Result<(VerifiedRelease, ModuleInterface), PublishError> {
     let archive =
         Archive::open(packed, limits).map_err(|error| PublishError::Archive(Box::new(error)))?;
     let verified = verify_release(bundle, release, Content::Archive(&archive), keys)?;
@@ -190,7 +206,8 @@ fn inspect(
             });
         }
     }
-    Ok(verified)
+    let interface = interface::read(archive.entries().map(|entry| (entry.path, entry.content)));
+    Ok((verified, interface))
 }
 
 async fn standing(
@@ -202,15 +219,21 @@ async fn standing(
 }
 
 /// Writes the row; where another publish was faster, what it wrote decides.
-async fn record(app: &App, row: ModuleVersionRow, by: &Token) -> Result<Published, PublishError> {
+async fn record(
+    app: &App,
+    row: ModuleVersionRow,
+    compared: &Compared,
+    by: &Token,
+) -> Result<Published, PublishError> {
     let mut tx = app.store.write().await?;
+    guard::require_still_next(&mut tx, &row, compared).await?;
     let inserted = insert_module_version(&mut tx, &row).await?;
     failpoint::hit("publish.rows_written");
     if !inserted {
         let found = module_version(&mut tx, &row.address, &row.version).await?;
         tx.rollback().await.map_err(StoreError::from)?;
         return match found {
-            Some(standing) => standing_answer(standing, &row),
+            Some(standing) => standing_answer(app, standing, &row),
             None => Err(StoreError::Corrupt {
                 what: "module version",
                 value: format!("{}@{}", row.address, row.version),
@@ -218,7 +241,7 @@ async fn record(app: &App, row: ModuleVersionRow, by: &Token) -> Result<Publishe
             .into()),
         };
     }
-    audit::append(&mut tx, event(&row, by)).await?;
+    audit::append(&mut tx, event(&row, compared.exception.as_ref(), by)).await?;
     tx.commit().await.map_err(StoreError::from)?;
     failpoint::hit("publish.committed");
     app.module_lists.forget(&row.address);
@@ -229,27 +252,41 @@ async fn record(app: &App, row: ModuleVersionRow, by: &Token) -> Result<Publishe
         publisher = %row.publisher,
         "published a module version"
     );
-    Ok(answer(row, true))
+    if let Some(exception) = &compared.exception {
+        tracing::warn!(
+            module.address = %row.address,
+            module.version = %row.version,
+            reason = exception.reason.as_str(),
+            changes = exception.changes.len(),
+            "it breaks callers, which was allowed"
+        );
+    }
+    Ok(answer(app, row, true))
 }
 
-fn event(row: &ModuleVersionRow, by: &Token) -> Event {
+fn event(row: &ModuleVersionRow, exception: Option<&Exception>, by: &Token) -> Event {
+    let mut detail = json!({
+        "archive_sha256": row.archive_sha256,
+        "tree": row.tree_h1,
+        "publisher": row.publisher,
+        "token": by.id,
+    });
+    if let Some(Exception { reason, changes }) = exception {
+        detail["allow_breaking"] = json!({ "reason": reason.as_str(), "changes": changes });
+    }
     Event {
         at: row.published_at,
         actor: by.name.clone(),
         action: "module.publish".to_owned(),
         subject: format!("{}@{}", row.address, row.version),
-        detail: json!({
-            "archive_sha256": row.archive_sha256,
-            "tree": row.tree_h1,
-            "publisher": row.publisher,
-            "token": by.id,
-        }),
+        detail,
         request_id: request_id::current(),
     }
 }
 
 /// What a publish of `new` comes to when its number is taken.
 fn standing_answer(
+    app: &App,
     standing: ModuleVersionRow,
     new: &ModuleVersionRow,
 ) -> Result<Published, PublishError> {
@@ -258,13 +295,15 @@ fn standing_answer(
         return Err(PublishError::VersionRevoked { release });
     }
     if standing.archive_sha256 == new.archive_sha256 {
-        return Ok(answer(standing, false));
+        return Ok(answer(app, standing, false));
     }
     Err(PublishError::VersionTaken { release, sha256: standing.archive_sha256 })
 }
 
-fn answer(row: ModuleVersionRow, created: bool) -> Published {
+fn answer(app: &App, row: ModuleVersionRow, created: bool) -> Published {
     Published {
+        selectable_from: age::waits_until(app, row.address.namespace(), row.published_at)
+            .map(rfc3339),
         address: row.address,
         version: row.version,
         sha256: row.archive_sha256,

@@ -16,10 +16,12 @@ use semver::Version;
 use super::archives;
 use super::protocol::{PlainError, ProtocolCaller};
 use crate::app::App;
+use crate::clock::rfc3339;
 use crate::error::ApiError;
 use crate::listing::Listing;
 use crate::model::module::Status;
-use crate::store::modules::{module_version, module_versions};
+use crate::ops::age;
+use crate::store::modules::{ModuleVersionRow, module_version, module_versions};
 
 const X_TERRAFORM_GET: HeaderName = HeaderName::from_static("x-terraform-get");
 
@@ -36,7 +38,8 @@ pub(crate) async fn versions(
 }
 
 async fn listing(app: &App, address: ModuleAddress) -> Result<Arc<Listing>, ApiError> {
-    let asked = match app.module_lists.get(&address) {
+    let now = app.clock.now();
+    let asked = match app.module_lists.get_if(&address, |listing| listing.holds_at(now)) {
         Ok(known) => return Ok(known),
         Err(asked) => asked,
     };
@@ -44,12 +47,19 @@ async fn listing(app: &App, address: ModuleAddress) -> Result<Arc<Listing>, ApiE
     if rows.is_empty() {
         return Err(no_module(&address));
     }
-    let mut listed: Vec<Version> =
-        rows.into_iter().filter(|row| row.status.is_listed()).map(|row| row.version).collect();
+    let waits_until =
+        |row: &ModuleVersionRow| age::waits_until(app, address.namespace(), row.published_at);
+    // Until one more version is old enough.
+    let until = rows.iter().filter_map(waits_until).min();
+    let mut listed: Vec<Version> = rows
+        .into_iter()
+        .filter(|row| row.status.is_listed() && waits_until(row).is_none())
+        .map(|row| row.version)
+        .collect();
     listed.sort_unstable_by_key(|version| Reverse(version.clone()));
     let versions = listed.into_iter().map(|version| ModuleVersion { version }).collect();
     let answer = ModuleVersions { modules: vec![ModuleVersionList { versions }] };
-    let listing = Arc::new(Listing::new(&answer)?);
+    let listing = Arc::new(Listing::new(&answer)?.until(until));
     app.module_lists.keep(asked, address, Arc::clone(&listing));
     Ok(listing)
 }
@@ -71,6 +81,9 @@ pub(crate) async fn download(
     };
     if let Status::Revoked { reason } = &row.status {
         return Err(revoked(&address, &version, reason).into());
+    }
+    if let Some(from) = age::waits_until(&app, address.namespace(), row.published_at) {
+        return Err(too_young(&address, &version, from).into());
     }
     let filename =
         format!("{}-{}-{}-{version}.tar.gz", address.namespace(), address.name(), address.system());
@@ -99,6 +112,18 @@ fn no_version(address: &ModuleAddress, version: &str) -> ApiError {
         format!(
             "there is no version {} of {address} here",
             version.chars().take(80).collect::<String>()
+        ),
+    )
+}
+
+fn too_young(address: &ModuleAddress, version: &Version, from: i64) -> ApiError {
+    ApiError::refused(
+        StatusCode::FORBIDDEN,
+        "too_young",
+        format!(
+            "version {version} of {address} can be selected from {} on, when it has the minimum age of its namespace. \
+             Wait until then, or choose an older version.",
+            rfc3339(from)
         ),
     )
 }

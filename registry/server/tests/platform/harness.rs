@@ -102,12 +102,17 @@ impl Platform {
 
     /// One with this configuration and more files beside it, that does not carry out yet.
     pub(crate) async fn idle(text: &str, files: &[(&str, &str)]) -> Self {
+        Self::idle_at(Clock::system(), text, files).await
+    }
+
+    /// The same by another clock.
+    pub(crate) async fn idle_at(clock: Clock, text: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
         for (name, content) in files {
             std::fs::write(folder.path().join(name), content).unwrap();
         }
-        let app = App::start(config(folder.path(), text), Clock::system()).await.unwrap();
+        let app = App::start(config(folder.path(), text), clock).await.unwrap();
         let admin = token(&app, "admin", &["admin"]).await;
         let platform =
             Self { router: router::build(app.clone()), app, folder, worker: None, admin };
@@ -175,6 +180,7 @@ impl Platform {
             version: version.to_owned(),
             archive: self.app.blobs.stage(&packed).await.unwrap(),
             bundle: bundle.to_json().into_bytes(),
+            allow_breaking: None,
             by: publisher(),
         };
         publish_module(&self.app, upload).await.unwrap();

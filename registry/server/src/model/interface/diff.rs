@@ -70,38 +70,48 @@ impl Changes {
             }
             None => {}
         }
-        for (before, after, lost, won, argument) in [
+        let subject = format!("input {name:?}");
+        for (states, on, off) in [
             (
-                !old.required,
-                !new.required,
-                Kind::InputMadeRequired,
-                Kind::InputMadeOptional,
-                "a default",
+                [old.required, new.required],
+                (Kind::InputMadeRequired, "no longer has a default"),
+                (Kind::InputMadeOptional, "has a default now"),
             ),
-            (old.nullable, new.nullable, Kind::InputNotNullable, Kind::InputNullable, "null"),
             (
-                old.ephemeral,
-                new.ephemeral,
-                Kind::InputNotEphemeral,
-                Kind::InputEphemeral,
-                "ephemeral values",
+                [old.nullable, new.nullable],
+                (Kind::InputNullable, "takes null now"),
+                (Kind::InputNotNullable, "no longer takes null"),
+            ),
+            (
+                [old.ephemeral, new.ephemeral],
+                (Kind::InputEphemeral, "takes ephemeral values now"),
+                (Kind::InputNotEphemeral, "no longer takes ephemeral values"),
+            ),
+            (
+                [old.sensitive, new.sensitive],
+                (Kind::InputSensitivity, "is sensitive now"),
+                (Kind::InputSensitivity, "is no longer sensitive"),
             ),
         ] {
-            let verb = if argument == "a default" { "has" } else { "takes" };
-            match (before, after) {
-                (true, false) => {
-                    self.add(lost, place, format!("input {name:?} no longer {verb} {argument}"));
-                }
-                (false, true) => {
-                    self.add(won, place, format!("input {name:?} {verb} {argument} now"));
-                }
-                _ => {}
-            }
+            self.turned(place, &subject, states, on, off);
         }
-        if old.sensitive != new.sensitive {
-            let how = if new.sensitive { "is sensitive now" } else { "is no longer sensitive" };
-            self.add(Kind::InputSensitivity, place, format!("input {name:?} {how}"));
-        }
+    }
+
+    /// Notes that something was turned on or off.
+    fn turned(
+        &mut self,
+        place: &str,
+        subject: &str,
+        states: [bool; 2],
+        on: (Kind, &str),
+        off: (Kind, &str),
+    ) {
+        let (kind, words) = match states {
+            [false, true] => on,
+            [true, false] => off,
+            _ => return,
+        };
+        self.add(kind, place, format!("{subject} {words}"));
     }
 
     fn outputs(
@@ -115,32 +125,21 @@ impl Changes {
                 self.add(Kind::OutputRemoved, &place, format!("output {name:?} was removed"));
                 continue;
             };
-            for (before, after, lost, won, word) in [
-                (
-                    before.sensitive,
-                    after.sensitive,
-                    Kind::OutputNotSensitive,
-                    Kind::OutputMadeSensitive,
-                    "sensitive",
-                ),
-                (
-                    before.ephemeral,
-                    after.ephemeral,
-                    Kind::OutputNotEphemeral,
-                    Kind::OutputMadeEphemeral,
-                    "ephemeral",
-                ),
-            ] {
-                match (before, after) {
-                    (true, false) => {
-                        self.add(lost, &place, format!("output {name:?} is no longer {word}"));
-                    }
-                    (false, true) => {
-                        self.add(won, &place, format!("output {name:?} is {word} now"));
-                    }
-                    _ => {}
-                }
-            }
+            let subject = format!("output {name:?}");
+            self.turned(
+                &place,
+                &subject,
+                [before.sensitive, after.sensitive],
+                (Kind::OutputMadeSensitive, "is sensitive now"),
+                (Kind::OutputNotSensitive, "is no longer sensitive"),
+            );
+            self.turned(
+                &place,
+                &subject,
+                [before.ephemeral, after.ephemeral],
+                (Kind::OutputMadeEphemeral, "is ephemeral now"),
+                (Kind::OutputNotEphemeral, "is no longer ephemeral"),
+            );
         }
         for name in new.keys().filter(|name| !old.contains_key(*name)) {
             self.add(Kind::OutputAdded, &pointer("outputs", name), format!("new output {name:?}"));

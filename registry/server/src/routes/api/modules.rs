@@ -5,6 +5,7 @@ use axum::extract::multipart::{Multipart, MultipartRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use registry_api::ModuleAddress;
+use registry_api::interface::InterfaceChange;
 use registry_api::modules::Published;
 use registry_api::problem::FieldError;
 use registry_trust::bundle;
@@ -14,25 +15,32 @@ use super::super::upload::{Parts, missing, unexpected};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{Caller, Json, Path};
+use crate::model::guard::BreakingReason;
+use crate::ops::guard::GuardError;
 use crate::ops::publish_module::{PublishError, Upload, publish_module};
 use crate::store::modules::module_version;
+
+/// Largest part `allow_breaking`: characters of four bytes, and blanks around them.
+const REASON_BYTES: usize = 4 * BreakingReason::MAX_CHARS + 100;
 
 /// Which version of which module.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
 pub struct VersionPath {
     /// First part of the address.
-    namespace: String,
+    pub(super) namespace: String,
     /// Second part.
-    name: String,
+    pub(super) name: String,
     /// Third part.
-    system: String,
+    pub(super) system: String,
     /// Strict semver, without `v`.
-    version: String,
+    pub(super) version: String,
 }
 
 /// `PUT /api/v1/modules/:namespace/:name/:system/:version`: archive and signed statement in one form.
 ///
-/// 201 where the version is new, 200 where the same content was there already.
+/// 201 where the version is new, 200 where the same content was there already. A version that breaks those who call the
+/// one before it and does not raise the major version needs a third part, `allow_breaking`: the reason, which stays on
+/// record.
 pub async fn publish(
     State(app): State<App>,
     caller: Caller,
@@ -41,7 +49,7 @@ pub async fn publish(
 ) -> Result<(StatusCode, Json<Published>), ApiError> {
     let token = caller.require_publish(&namespace)?;
     let address = parse_address(&namespace, &name, &system)?;
-    let (mut archive, mut bundle) = (None, None);
+    let (mut archive, mut bundle, mut reason) = (None, None, None);
     let mut parts = Parts::open(form)?;
     while let Some(part) = parts.next().await? {
         match part.name.as_str() {
@@ -49,7 +57,10 @@ pub async fn publish(
                 archive = Some(part.stage(&app, app.config.limits.archive_bytes).await?);
             }
             "bundle" if bundle.is_none() => bundle = Some(part.bytes(bundle::MAX_BYTES).await?),
-            other => return Err(unexpected(other, "archive and bundle")),
+            "allow_breaking" if reason.is_none() => reason = Some(part.bytes(REASON_BYTES).await?),
+            other => {
+                return Err(unexpected(other, "archive and bundle, and may have allow_breaking"));
+            }
         }
     }
     let upload = Upload {
@@ -57,6 +68,7 @@ pub async fn publish(
         version,
         archive: archive.ok_or_else(|| missing("archive"))?,
         bundle: bundle.ok_or_else(|| missing("bundle"))?,
+        allow_breaking: reason.map(|reason| parse_reason(&reason)).transpose()?,
         by: token.clone(),
     };
     let published = publish_module(&app, upload).await?;
@@ -81,7 +93,16 @@ pub async fn bundle(
     Ok(([(header::CONTENT_TYPE, bundle::MEDIA_TYPE)], row.bundle).into_response())
 }
 
-fn parse_address(namespace: &str, name: &str, system: &str) -> Result<ModuleAddress, ApiError> {
+fn parse_reason(bytes: &[u8]) -> Result<BreakingReason, ApiError> {
+    BreakingReason::parse(&String::from_utf8_lossy(bytes))
+        .map_err(|error| ApiError::unprocessable("invalid_reason", error.to_string()))
+}
+
+pub(super) fn parse_address(
+    namespace: &str,
+    name: &str,
+    system: &str,
+) -> Result<ModuleAddress, ApiError> {
     ModuleAddress::new(namespace, name, system)
         .map_err(|error| ApiError::bad_request("invalid_address", error.to_string()))
 }
@@ -108,12 +129,35 @@ impl From<PublishError> for ApiError {
                     .with_errors(errors.0.into_iter().map(path_error).collect())
             }
             PublishError::ManifestVersion { .. } => Self::unprocessable("manifest_version", detail),
+            PublishError::Guard(error) => error.into(),
             PublishError::VersionTaken { .. } => Self::conflict("version_taken", detail),
             PublishError::VersionRevoked { .. } => Self::conflict("version_revoked", detail),
             PublishError::Blobs(error) => error.into(),
             PublishError::Store(error) => error.into(),
             PublishError::Check(error) => Self::internal(error),
         }
+    }
+}
+
+impl From<GuardError> for ApiError {
+    fn from(error: GuardError) -> Self {
+        let detail = error.to_string();
+        match error {
+            GuardError::Broken(broken) => Self::unprocessable("interface_broken", detail)
+                .with_errors(broken.changes.into_iter().map(broken_part).collect()),
+            GuardError::Overtaken { .. } => Self::conflict("overtaken", detail),
+            GuardError::Base(error) => Self::internal(error),
+            GuardError::Store(error) => error.into(),
+        }
+    }
+}
+
+fn broken_part(change: InterfaceChange) -> FieldError {
+    FieldError {
+        pointer: change.subject,
+        detail: change.summary,
+        rule: change.kind.as_str().to_owned(),
+        fix: None,
     }
 }
 
