@@ -1,16 +1,15 @@
-//! Reading what is in a published archive.
+//! Reading what is in a published archive, not on the async threads.
 //!
-//! Unpacked archives are large and some who ask are strangers, so only a few are held in memory at once; the others
-//! wait.
+//! Unpacked archives are large and some who ask are strangers, so readers take turns; a publish waits for none of them.
 
 use registry_trust::archive::{Archive, ArchiveError, Limits};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::app::App;
 use crate::blobs::BlobError;
 
-/// How many archives are unpacked at once.
-static UNPACKED: Semaphore = Semaphore::const_new(2);
+/// How many archives are unpacked for readers at once.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 /// Why a published archive cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -26,20 +25,38 @@ pub enum OpenError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// What `read` finds in the archive of that SHA-256; not on the async threads.
+/// What `read` finds in the archive of that SHA-256.
 pub async fn open_archive<T: Send + 'static>(
     app: &App,
     sha256: &str,
     read: impl FnOnce(&Archive) -> T + Send + 'static,
 ) -> Result<T, OpenError> {
-    // Never closed, so there is nothing to wait for in vain.
-    let permit = UNPACKED.acquire().await.ok();
+    open(app, sha256, None, read).await
+}
+
+/// The same, when it is the caller's turn.
+pub async fn open_archive_in_turn<T: Send + 'static>(
+    app: &App,
+    sha256: &str,
+    read: impl FnOnce(&Archive) -> T + Send + 'static,
+) -> Result<T, OpenError> {
+    // Nobody closes it, so everybody's turn comes.
+    let turn = TURNS.acquire().await.ok();
+    open(app, sha256, turn, read).await
+}
+
+async fn open<T: Send + 'static>(
+    app: &App,
+    sha256: &str,
+    turn: Option<SemaphorePermit<'static>>,
+    read: impl FnOnce(&Archive) -> T + Send + 'static,
+) -> Result<T, OpenError> {
     let packed = app.blobs.read_all(sha256).await?;
     let found = tokio::task::spawn_blocking(move || {
+        // Ends with the work, which goes on when the request is gone.
+        let _turn = turn;
         let archive = Archive::open(&packed, &Limits::default())?;
         Ok::<T, ArchiveError>(read(&archive))
-    })
-    .await??;
-    drop(permit);
-    Ok(found)
+    });
+    Ok(found.await??)
 }

@@ -9,7 +9,7 @@ use registry_trust::archive::Archive;
 use semver::Version;
 
 use super::age;
-use super::open_archive::{OpenError, open_archive};
+use super::open_archive::{OpenError, open_archive_in_turn};
 use crate::app::App;
 use crate::clock::rfc3339;
 use crate::model::{changelog, interface};
@@ -87,10 +87,11 @@ pub async fn module_changes(
     }
     let old = sha256_of(app, address, &from).await?;
     let new = sha256_of(app, address, &to).await?;
-    let old = open_archive(app, &old, read_interface).await?;
-    let (new, text) =
-        open_archive(app, &new, |archive| (read_interface(archive), read_changelog(archive)))
-            .await?;
+    let old = open_archive_in_turn(app, &old, read_interface).await?;
+    let (new, text) = open_archive_in_turn(app, &new, |archive| {
+        (read_interface(archive), read_changelog(archive))
+    })
+    .await?;
     let changelog = changelog::sections(&text, &from, &to);
     Ok(ModuleChanges { from, to, interface: interface::diff(&old, &new), changelog })
 }
@@ -102,7 +103,7 @@ pub async fn module_interface(
     version: &Version,
 ) -> Result<ModuleInterface, ReadError> {
     let sha256 = sha256_of(app, address, version).await?;
-    Ok(open_archive(app, &sha256, read_interface).await?)
+    Ok(open_archive_in_turn(app, &sha256, read_interface).await?)
 }
 
 /// The digest and path of every file: the very text whose SHA-256 is the tree's hash.
@@ -112,7 +113,7 @@ pub async fn module_files(
     version: &Version,
 ) -> Result<String, ReadError> {
     let sha256 = sha256_of(app, address, version).await?;
-    let lines = open_archive(app, &sha256, |archive| {
+    let lines = open_archive_in_turn(app, &sha256, |archive| {
         archive.entries().fold(String::new(), |mut lines, entry| {
             // Writing to a string cannot fail.
             let _ = writeln!(lines, "{}  {}", entry.sha256, entry.path);
