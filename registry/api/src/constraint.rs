@@ -75,6 +75,23 @@ impl VersionConstraint {
         versions.into_iter().filter(|version| self.matches(version)).max()
     }
 
+    /// A version that this allows and `other` does not; none where `other` allows everything that this does.
+    ///
+    /// Exact: between two neighbouring bounds of either, every release is as good as the one that follows the lower
+    /// bound, and of pre-releases only those that are named count.
+    pub fn allows_beyond(&self, other: &Self) -> Option<Version> {
+        let bounds = self.clauses.iter().chain(&other.clauses).flat_map(Clause::bounds);
+        let mut samples: Vec<Version> = std::iter::once(Version::new(0, 0, 0))
+            .chain(bounds.flat_map(|bound| {
+                let next = Version::new(bound.major, bound.minor, bound.patch.saturating_add(1));
+                let release = Version::new(bound.major, bound.minor, bound.patch);
+                [bound, release, next]
+            }))
+            .collect();
+        samples.sort();
+        samples.into_iter().find(|version| self.matches(version) && !other.matches(version))
+    }
+
     /// The constraint as written.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -93,6 +110,16 @@ impl Clause {
             Operator::LessOrEqual => order.is_le(),
             Operator::Pessimistic => order.is_ge() && self.shares_all_but_last_written(version),
         }
+    }
+
+    /// Where what it allows may begin or end.
+    fn bounds(&self) -> [Version; 3] {
+        let Version { major, minor, .. } = self.version;
+        [
+            self.version.clone(),
+            Version::new(major, minor.saturating_add(1), 0),
+            Version::new(major.saturating_add(1), 0, 0),
+        ]
     }
 
     /// `~> 1.2` stays within 1, `~> 1.2.3` within 1.2; `~> 1` is only a lower bound.
@@ -241,7 +268,46 @@ mod tests {
         }
     }
 
+    fn beyond(wide: &str, narrow: &str) -> Option<String> {
+        let [wide, narrow] = [wide, narrow].map(|text| text.parse::<VersionConstraint>().unwrap());
+        wide.allows_beyond(&narrow).map(|version| version.to_string())
+    }
+
+    #[test]
+    fn a_constraint_is_compared_by_what_it_allows() {
+        for (wide, narrow, expected) in [
+            (">= 1.0", ">= 1.0.0", None),
+            ("~> 1.2", ">= 1.2, < 2.0", None),
+            (">= 1.2, < 2", "~> 1.2", None),
+            ("~> 1.2.3", "~> 1.2", None),
+            ("~> 1.2", "~> 1.2.3", Some("1.2.0")),
+            (">= 1.0", ">= 1.1", Some("1.0.0")),
+            (">= 1.0", "~> 1.0", Some("2.0.0")),
+            ("~> 1", ">= 1.0", None),
+            (">= 1.0", "> 1.0, != 3.0.0", Some("1.0.0")),
+            ("> 1.0", "> 1.0, != 3.0.0", Some("3.0.0")),
+            (">= 1.0, < 1.0", "1.5.0", None),
+            ("1.0.0-rc.1", ">= 0.0.0", Some("1.0.0-rc.1")),
+            (">= 1.0.0-rc.1", ">= 1.0.0", None),
+        ] {
+            assert_eq!(beyond(wide, narrow).as_deref(), expected, "{wide} within {narrow}");
+        }
+    }
+
+    /// Small numbers, so that bounds meet.
+    const CONSTRAINT: &str = "(=|!=|>|>=|<|<=|~>) ?[0-3](\\.[0-3](\\.[0-3](-rc)?)?)?(, (=|!=|>|>=|<|<=|~>) ?[0-3](\\.[0-3](\\.[0-3])?)?)?";
+
     proptest! {
+        #[test]
+        fn what_a_constraint_allows_beyond_another_is_never_missed(wide in CONSTRAINT, narrow in CONSTRAINT) {
+            let found = beyond(&wide, &narrow).is_some();
+            let numbers = (0..6_u64).flat_map(|a| (0..6_u64).flat_map(move |b| (0..6_u64).map(move |c| (a, b, c))));
+            let exists = numbers
+                .flat_map(|(a, b, c)| [format!("{a}.{b}.{c}"), format!("{a}.{b}.{c}-rc")])
+                .any(|version| matches(&wide, &version) && !matches(&narrow, &version));
+            prop_assert_eq!(found, exists);
+        }
+
         #[test]
         fn any_text_parses_or_is_refused(text in ".{0,40}") {
             let _ = text.parse::<VersionConstraint>();

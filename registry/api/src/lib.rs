@@ -6,6 +6,7 @@
 //!
 //! - [`address`], [`name`], [`constraint`]: what a configuration writes
 //! - [`discovery`], [`modules`], [`providers`]: Terraform's registry protocols
+//! - [`interface`]: what a module promises its callers, and how that changes
 //! - [`tokens`]: tokens, and facts about the server
 //! - [`platform`]: our own API under `/api/v1`
 //! - [`problem`]: `application/problem+json`, the body of every error of our own API
@@ -37,6 +38,7 @@ pub(crate) use text_schema;
 pub mod address;
 pub mod constraint;
 pub mod discovery;
+pub mod interface;
 pub mod modules;
 pub mod name;
 pub mod platform;

@@ -53,6 +53,9 @@ pub struct Published {
     pub created: bool,
     /// That the log has the publisher's statement.
     pub log: LogProof,
+    /// From when it can be selected (RFC 3339), where its namespace has a minimum age that it has not reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selectable_from: Option<String>,
 }
 
 /// That the registry's log has a statement: an RFC 6962 inclusion proof under a signed checkpoint.
@@ -65,4 +68,35 @@ pub struct LogProof {
     pub checkpoint: String,
     /// Hex SHA-256 hashes from the leaf to the root.
     pub proof: Vec<String>,
+}
+
+/// Every version of a module, with what identifies each.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct ModuleDetail {
+    /// `namespace/name/system`.
+    pub address: crate::ModuleAddress,
+    /// Every version, whatever its status, highest first.
+    pub versions: Vec<ModuleVersionDetail>,
+}
+
+/// One version of a module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct ModuleVersionDetail {
+    /// Strict semver, without `v`.
+    pub version: Version,
+    /// Hex SHA-256 of the archive.
+    pub sha256: String,
+    /// Hash of the unpacked tree, `h1:` form.
+    pub h1: String,
+    /// Key id that signed it.
+    pub publisher: String,
+    /// When it was published, RFC 3339.
+    pub published_at: String,
+    /// How it stands.
+    pub status: crate::trust::NewModuleStatus,
+    /// From when it can be selected (RFC 3339), where its namespace has a minimum age that it has not reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selectable_from: Option<String>,
 }

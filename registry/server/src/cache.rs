@@ -39,8 +39,14 @@ impl<K, V> Default for Cache<K, V> {
 impl<K: Hash + Eq, V> Cache<K, V> {
     /// The answer, or what [`Cache::keep`] needs once it is known.
     pub fn get(&self, key: &K) -> Result<Arc<V>, Generation> {
+        self.get_if(key, |_| true)
+    }
+
+    /// The same, where an answer also ends by itself: one that does not hold any more is none.
+    pub fn get_if(&self, key: &K, holds: impl FnOnce(&V) -> bool) -> Result<Arc<V>, Generation> {
         let inner = self.lock();
-        inner.answers.get(key).cloned().ok_or(Generation(inner.generation))
+        let answer = inner.answers.get(key).filter(|answer| holds(answer)).cloned();
+        answer.ok_or(Generation(inner.generation))
     }
 
     /// Keeps an answer, unless something was forgotten since it was asked for.
@@ -79,6 +85,20 @@ mod tests {
         cache.keep(before, "a", Arc::new(1));
 
         assert!(cache.get(&"a").is_err());
+    }
+
+    #[test]
+    fn an_answer_that_does_not_hold_any_more_is_replaced() {
+        let cache = Cache::default();
+        let Err(before) = cache.get(&"a") else { panic!("the cache is empty") };
+        cache.keep(before, "a", Arc::new(1));
+
+        let Err(again) = cache.get_if(&"a", |answer| *answer > 1) else {
+            panic!("1 does not hold")
+        };
+        cache.keep(again, "a", Arc::new(2));
+
+        assert_eq!(*cache.get_if(&"a", |answer| *answer > 1).unwrap(), 2);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::error::ApiError;
 pub struct Listing {
     json: Bytes,
     etag: HeaderValue,
+    /// In milliseconds; none for ever.
+    until: Option<i64>,
 }
 
 impl Listing {
@@ -23,7 +25,20 @@ impl Listing {
         Ok(Self {
             json: json.into(),
             etag: HeaderValue::try_from(etag).map_err(ApiError::internal)?,
+            until: None,
         })
+    }
+
+    /// Notes from when on the answer is another one, though nothing is published.
+    #[must_use]
+    pub fn until(mut self, until: Option<i64>) -> Self {
+        self.until = until;
+        self
+    }
+
+    /// Whether it is still the answer.
+    pub fn holds_at(&self, now: i64) -> bool {
+        self.until.is_none_or(|until| now < until)
     }
 
     /// 304 where the client has it already.

@@ -1,8 +1,11 @@
 //! Pure types and rules: no I/O, no clock, no randomness.
 
 pub mod audit;
+pub mod changelog;
 pub mod environment;
 pub mod facts;
+pub mod guard;
+pub mod interface;
 pub mod module;
 pub mod names;
 pub mod provision;

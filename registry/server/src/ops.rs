@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod adopt;
+pub mod age;
 pub mod bootstrap;
 pub mod consumers;
 pub mod credentials;
@@ -11,8 +12,10 @@ pub mod deploy;
 pub mod describe_path;
 pub mod dumps;
 pub mod evidence;
+pub mod guard;
 pub mod logins;
 pub mod module_status;
+pub mod open_archive;
 pub mod operations;
 pub mod paths;
 pub mod places;
@@ -21,6 +24,7 @@ pub mod prepare;
 pub mod publish_module;
 pub mod publish_provider;
 pub mod put_resource;
+pub mod read_module;
 pub mod read_resource;
 pub mod refusal;
 pub mod rotate_credentials;

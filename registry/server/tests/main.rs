@@ -5,6 +5,7 @@
 mod archives;
 mod cli;
 mod dev;
+mod guards;
 mod kills;
 mod modules;
 mod namespaces;

@@ -118,7 +118,7 @@ impl Dev {
                 let address = guess_address(&module)?;
                 let version = module_version(&module, None)?;
                 let signed = prepare(&module, &address, &version, HOSTNAME, &key)?;
-                let answer = signed.upload(client).await?;
+                let answer = signed.upload(client, None).await?;
                 published.push(format!("module {} {}", answer.address, answer.version));
             }
         }

@@ -58,14 +58,6 @@ fn split_quoted<'a>(line: &'a str, value: &'a str) -> Option<(&'a str, &'a str)>
     Some((&line[..line.len() - value.len()], &value[end..]))
 }
 
-/// The version of the topmost entry of a changelog: `## 1.2.3` or `## [1.2.3] …`.
-pub(super) fn changelog_version(text: &str) -> Option<Version> {
-    text.lines()
-        .filter_map(|line| line.strip_prefix("## "))
-        .filter_map(|title| title.split_whitespace().next())
-        .find_map(|word| word.trim_matches(['[', ']']).parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -108,14 +100,6 @@ mod tests {
         );
         let reference = "  golden_path_version = var.version\n  golden_path_version = \"${x}\"\n";
         assert_eq!(imprinted("main.tf", reference), reference);
-    }
-
-    #[test]
-    fn a_changelog_names_the_version_at_its_top() {
-        let text = "# Changelog\n\n## Unreleased\n\n## [1.2.0] - 2026-11-01\n\n## 1.1.0\n";
-
-        assert_eq!(changelog_version(text), Some(Version::new(1, 2, 0)));
-        assert_eq!(changelog_version("# nothing"), None);
     }
 
     proptest! {

@@ -154,6 +154,7 @@ secret_key_file = "secrets.key"   # keep copies of it apart from those of the da
 [[namespace]]
 name = "golden"
 anonymous_read = true
+# minimum_age_hours = 24       # nobody selects a module version that is younger; 0 where unset
 
 [[namespace]]
 name = "platform"              # the provider's own: platform/idp

@@ -18,8 +18,9 @@ use semver::Version;
 
 use super::Context;
 use super::client::{Client, Remote};
-use super::imprint::{changelog_version, imprint};
+use super::imprint::imprint;
 use crate::golden_path::{MANIFEST, shared_partials};
+use crate::model::changelog;
 use crate::model::module::parse_version;
 
 /// Pack, sign and publish a module.
@@ -28,6 +29,9 @@ use crate::model::module::parse_version;
 /// request. Publishing the same content again succeeds and changes nothing; other content under a published version is
 /// refused. Links, state files and anything outside the folder never get in, except the shared partials that a golden
 /// path names.
+///
+/// A version that breaks those who call the one before it (an input or output that is gone, a new required input, another
+/// type, tighter bounds) must raise the major version, or the minor one below 1.0.0; --allow-breaking is the exception.
 ///
 /// Written into the files before signing: `"registry.example.com/…` becomes the server's hostname in *.tf and *.md, and
 /// the text assigned to golden_path_version becomes the version in *.tf.
@@ -56,6 +60,9 @@ pub(super) struct Publish {
     /// Write archive and bundle here instead of uploading
     #[arg(long, value_name = "FILE", requires = "hostname")]
     output: Option<PathBuf>,
+    /// Publish although it breaks callers and the major version is not raised; the reason stays on record
+    #[arg(long, value_name = "REASON", conflicts_with = "output")]
+    allow_breaking: Option<String>,
     #[command(flatten)]
     remote: Remote,
 }
@@ -84,7 +91,7 @@ impl Publish {
         };
         let signed = prepare(&self.directory, &address, &version, &hostname, &key)?;
         let ignored = signed.ignored.clone();
-        let published = signed.upload(&client).await?;
+        let published = signed.upload(&client, self.allow_breaking).await?;
         context.output.answer(&published, describe(&published, &hostname, &ignored))
     }
 }
@@ -129,7 +136,11 @@ pub(super) fn prepare(
 
 impl Signed {
     /// Sends both in one request.
-    pub(super) async fn upload(self, client: &Client) -> anyhow::Result<Published> {
+    pub(super) async fn upload(
+        self,
+        client: &Client,
+        allow_breaking: Option<String>,
+    ) -> anyhow::Result<Published> {
         let Self { release, archive, bundle, .. } = self;
         let archive = Part::bytes(archive)
             .file_name(release.archive_name())
@@ -146,7 +157,12 @@ impl Signed {
             release.system(),
             release.version()
         );
-        client.upload(&path, Form::new().part("archive", archive).part("bundle", bundle)).await
+        let form = Form::new().part("archive", archive).part("bundle", bundle);
+        let form = match allow_breaking {
+            Some(reason) => form.text("allow_breaking", reason),
+            None => form,
+        };
+        client.upload(&path, form).await
     }
 
     fn write(self, output: &Path, context: &Context<'_>) -> anyhow::Result<()> {
@@ -168,15 +184,20 @@ impl Signed {
 
 /// What happened, for people.
 fn describe(published: &Published, hostname: &str, ignored: &[String]) -> String {
-    let Published { address, version, sha256, h1, publisher, created, log } = published;
+    let Published { address, version, sha256, h1, publisher, created, log, selectable_from } =
+        published;
     let what = if *created { "published" } else { "already published with this content:" };
     let left_out = if ignored.is_empty() {
         String::new()
     } else {
         format!("\nleft out: {}", ignored.join(", "))
     };
+    let selectable = selectable_from
+        .as_ref()
+        .map(|at| format!("\n  selectable {at}, which is the minimum age of its namespace"))
+        .unwrap_or_default();
     format!(
-        "{what} {address} {version}\n  sha256     {sha256}\n  tree       {h1}\n  signed by  {publisher}\n  log entry  {index}{left_out}\n\n\
+        "{what} {address} {version}\n  sha256     {sha256}\n  tree       {h1}\n  signed by  {publisher}\n  log entry  {index}{selectable}{left_out}\n\n\
          module \"…\" {{\n  source  = \"{hostname}/{address}\"\n  version = \"{version}\"\n}}",
         index = log.index
     )
@@ -210,7 +231,7 @@ pub(super) fn module_version(directory: &Path, given: Option<&str>) -> anyhow::R
     fs::read_to_string(directory.join("CHANGELOG.md"))
         .ok()
         .as_deref()
-        .and_then(changelog_version)
+        .and_then(changelog::topmost)
         .ok_or_else(|| {
             anyhow!(
                 "which version? write it as a heading into {}, such as ## 1.2.0, or name it with --version",

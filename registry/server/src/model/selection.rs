@@ -20,6 +20,15 @@ pub struct Choice {
     pub notices: Vec<Notice>,
 }
 
+/// A version that is too young to be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Young {
+    /// Which.
+    pub version: Version,
+    /// From when it can be chosen, for people.
+    pub from: String,
+}
+
 /// Why no version could be chosen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -27,11 +36,32 @@ pub struct SelectionError(Box<Problem>);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum Problem {
-    #[error("no version of {address} meets {constraint:?}; there are {}", list(available))]
-    NoneMatches { address: ModuleAddress, constraint: String, available: Vec<Version> },
+    #[error(
+        "no version of {address} meets {constraint:?}; there are {}{}",
+        list(available),
+        waiting(young)
+    )]
+    NoneMatches {
+        address: ModuleAddress,
+        constraint: String,
+        available: Vec<Version>,
+        young: Vec<Young>,
+    },
 
-    #[error("{address} has no release yet; there are {}", list(available))]
-    NoRelease { address: ModuleAddress, available: Vec<Version> },
+    #[error("{address} has no release yet; there are {}{}", list(available), waiting(young))]
+    NoRelease { address: ModuleAddress, available: Vec<Version>, young: Vec<Young> },
+
+    #[error(
+        "version {} of {address} can be used from {} on, when it has the minimum age of its namespace; there are {}",
+        young.version, young.from, list(available)
+    )]
+    TooYoung {
+        address: ModuleAddress,
+        young: Young,
+        available: Vec<Version>,
+        /// The part of the selection that names it.
+        named_by: &'static str,
+    },
 
     #[error("{address} has no version {version}; there are {}", list(available))]
     Unknown { address: ModuleAddress, version: Version, available: Vec<Version> },
@@ -45,12 +75,14 @@ enum Problem {
     OtherBytes { address: ModuleAddress, version: Version, published: String, remembered: String },
 }
 
-/// Chooses among `available`, the published versions of one path, in any order.
+/// Chooses among `available`, the published versions of one path, in any order. Those that are too `young` are not
+/// among them.
 ///
 /// `current` is the path in use; without a named version it stays while the constraint allows it.
 pub fn choose(
     address: &ModuleAddress,
     available: &[GoldenPathRef],
+    young: &[Young],
     selection: &Selection,
     current: Option<&GoldenPathRef>,
 ) -> Result<Choice, SelectionError> {
@@ -61,8 +93,8 @@ pub fn choose(
             .filter(|version| allows(selection.constraint.as_ref(), version))
     });
     let path = match pinned {
-        Some(version) => named(address, available, selection, version)?,
-        None => highest(address, available, selection)?,
+        Some(version) => named(address, available, young, selection, version)?,
+        None => highest(address, available, young, selection)?,
     };
     if let Some(remembered) = &selection.sha256
         && *remembered != path.sha256
@@ -87,6 +119,7 @@ fn allows(constraint: Option<&VersionConstraint>, version: &Version) -> bool {
 fn named<'a>(
     address: &ModuleAddress,
     available: &'a [GoldenPathRef],
+    young: &[Young],
     selection: &Selection,
     version: &Version,
 ) -> Result<&'a GoldenPathRef, SelectionError> {
@@ -102,6 +135,9 @@ fn named<'a>(
     }
     let found = available.iter().find(|path| path.version == *version);
     found.ok_or_else(|| {
+        if let Some(young) = young.iter().find(|young| young.version == *version) {
+            return too_young(address, available, young, "/golden_path/version");
+        }
         Problem::Unknown {
             address: address.clone(),
             version: version.clone(),
@@ -111,9 +147,25 @@ fn named<'a>(
     })
 }
 
+fn too_young(
+    address: &ModuleAddress,
+    available: &[GoldenPathRef],
+    young: &Young,
+    named_by: &'static str,
+) -> SelectionError {
+    Problem::TooYoung {
+        address: address.clone(),
+        young: young.clone(),
+        available: versions(available),
+        named_by,
+    }
+    .into()
+}
+
 fn highest<'a>(
     address: &ModuleAddress,
     available: &'a [GoldenPathRef],
+    young: &[Young],
     selection: &Selection,
 ) -> Result<&'a GoldenPathRef, SelectionError> {
     let allowed = |version: &Version| match &selection.constraint {
@@ -124,21 +176,32 @@ fn highest<'a>(
         .iter()
         .filter(|path| allowed(&path.version))
         .max_by(|left, right| left.version.cmp(&right.version));
-    best.ok_or_else(|| none_allowed(address, available, selection.constraint.as_ref()).into())
+    best.ok_or_else(|| {
+        let exact = selection.constraint.as_ref().and_then(VersionConstraint::exact);
+        match young.iter().find(|young| Some(&young.version) == exact) {
+            Some(young) => too_young(address, available, young, "/golden_path/constraint"),
+            None => none_allowed(address, available, young, selection.constraint.as_ref()).into(),
+        }
+    })
 }
 
 fn none_allowed(
     address: &ModuleAddress,
     available: &[GoldenPathRef],
+    young: &[Young],
     constraint: Option<&VersionConstraint>,
 ) -> Problem {
+    let young = young.iter().filter(|young| allows(constraint, &young.version)).cloned().collect();
     match constraint {
         Some(constraint) => Problem::NoneMatches {
             address: address.clone(),
             constraint: constraint.to_string(),
             available: versions(available),
+            young,
         },
-        None => Problem::NoRelease { address: address.clone(), available: versions(available) },
+        None => {
+            Problem::NoRelease { address: address.clone(), available: versions(available), young }
+        }
     }
 }
 
@@ -194,6 +257,11 @@ fn versions(available: &[GoldenPathRef]) -> Vec<Version> {
     versions
 }
 
+fn waiting(young: &[Young]) -> String {
+    let from = |young: &Young| format!("; {} can be used from {} on", young.version, young.from);
+    young.iter().take(LISTED).map(from).collect()
+}
+
 fn list(versions: &[Version]) -> String {
     if versions.is_empty() {
         return "none".to_owned();
@@ -226,6 +294,9 @@ impl SelectionError {
                 "unknown_version",
                 "name a published version, or lock again with `idp lock`",
             ),
+            Problem::TooYoung { named_by, .. } => {
+                (*named_by, "too_young", "wait until then, or name an older version")
+            }
             Problem::Excluded { .. } => (
                 "/golden_path/version",
                 "version_excluded",
@@ -285,7 +356,7 @@ mod tests {
         let available = paths(&["1.0.0", "1.9.0", "1.10.0", "2.0.0"]);
 
         let choice =
-            choose(&address(), &available, &selection(Some("~> 1.0"), None), None).unwrap();
+            choose(&address(), &available, &[], &selection(Some("~> 1.0"), None), None).unwrap();
 
         assert_eq!(choice.path.version.to_string(), "1.10.0");
         assert_eq!(codes(&choice), ["resolved_version", "newer_version"]);
@@ -296,7 +367,7 @@ mod tests {
         let available = paths(&["1.0.0", "1.1.0"]);
 
         for selection in [selection(Some("1.1.0"), None), selection(None, Some("1.1.0"))] {
-            let choice = choose(&address(), &available, &selection, None).unwrap();
+            let choice = choose(&address(), &available, &[], &selection, None).unwrap();
 
             assert_eq!(choice.path.version.to_string(), "1.1.0");
             assert!(choice.notices.is_empty(), "{:?}", choice.notices);
@@ -309,10 +380,10 @@ mod tests {
         let current = path("1.0.0");
 
         let stays =
-            choose(&address(), &available, &selection(Some("~> 1.0"), None), Some(&current))
+            choose(&address(), &available, &[], &selection(Some("~> 1.0"), None), Some(&current))
                 .unwrap();
         let moves =
-            choose(&address(), &available, &selection(Some("~> 2.0"), None), Some(&current))
+            choose(&address(), &available, &[], &selection(Some("~> 2.0"), None), Some(&current))
                 .unwrap();
 
         assert_eq!(stays.path.version.to_string(), "1.0.0");
@@ -323,12 +394,34 @@ mod tests {
     fn a_prerelease_is_taken_only_by_name() {
         let available = paths(&["1.0.0", "1.1.0-rc.1"]);
 
-        let bare = choose(&address(), &available, &selection(None, None), None).unwrap();
-        let named =
-            choose(&address(), &available, &selection(Some("1.1.0-rc.1"), None), None).unwrap();
+        let bare = choose(&address(), &available, &[], &selection(None, None), None).unwrap();
+        let named = choose(&address(), &available, &[], &selection(Some("1.1.0-rc.1"), None), None)
+            .unwrap();
 
         assert_eq!(bare.path.version.to_string(), "1.0.0");
         assert_eq!(named.path.version.to_string(), "1.1.0-rc.1");
+    }
+
+    #[test]
+    fn a_version_that_is_too_young_is_not_taken_and_says_from_when_it_is() {
+        let available = paths(&["1.0.0"]);
+        let young =
+            [Young { version: "1.1.0".parse().unwrap(), from: "2026-11-22T10:00:00Z".to_owned() }];
+        let chosen =
+            |selection: &Selection| choose(&address(), &available, &young, selection, None);
+
+        let bare = chosen(&selection(Some("~> 1.0"), None)).unwrap();
+        assert_eq!((bare.path.version.to_string().as_str(), codes(&bare).len()), ("1.0.0", 1));
+        for (selection, pointer, rule) in [
+            (selection(None, Some("1.1.0")), "/golden_path/version", "too_young"),
+            (selection(Some("1.1.0"), None), "/golden_path/constraint", "too_young"),
+            (selection(Some(">= 1.1"), None), "/golden_path/constraint", "no_version_matches"),
+        ] {
+            let field = chosen(&selection).unwrap_err().field();
+
+            assert_eq!((field.pointer.as_str(), field.rule.as_str()), (pointer, rule));
+            assert!(field.detail.contains("from 2026-11-22T10:00:00Z on"), "{}", field.detail);
+        }
     }
 
     #[test]
@@ -347,7 +440,7 @@ mod tests {
             ),
             (remembered, "/golden_path/sha256", "sha-1.0.0"),
         ] {
-            let field = choose(&address(), &available, &selection, None).unwrap_err().field();
+            let field = choose(&address(), &available, &[], &selection, None).unwrap_err().field();
 
             assert_eq!(field.pointer, pointer);
             assert!(field.detail.contains(part), "{}", field.detail);

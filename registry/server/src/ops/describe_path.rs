@@ -17,7 +17,7 @@ pub async fn describe(
     address: &ModuleAddress,
     selection: &Selection,
 ) -> Result<GoldenPath, PlatformError> {
-    let mut published = paths::versions(app, address).await?;
+    let published = paths::versions(app, address).await?;
     if address.namespace() != paths::NAMESPACE || published.is_empty() {
         let known = paths::addresses(app).await?;
         let names: Vec<String> = known.iter().map(ToString::to_string).collect();
@@ -27,9 +27,11 @@ pub async fn describe(
             format!("there is no golden path {address}; there are: {listed}"),
         ));
     }
+    let (mut published, young) = paths::of_age(app, published, None);
     published.sort_by(|left, right| right.path.version.cmp(&left.path.version));
     let refs: Vec<_> = published.iter().map(|version| version.path.clone()).collect();
-    let choice = choose(address, &refs, selection, None).map_err(|e| invalid(vec![e.field()]))?;
+    let choice =
+        choose(address, &refs, &young, selection, None).map_err(|e| invalid(vec![e.field()]))?;
     let path = paths::load(app, &choice.path).await?;
     let manifest = path.manifest();
     Ok(GoldenPath {
@@ -59,6 +61,7 @@ pub async fn list(app: &App) -> Result<GoldenPathList, PlatformError> {
     let mut golden_paths = Vec::new();
     for address in paths::addresses(app).await? {
         let published = paths::versions(app, &address).await?;
+        let (published, _) = paths::of_age(app, published, None);
         let mut versions: Vec<_> =
             published.into_iter().map(|version| version.path.version).collect();
         versions.sort_by(|left, right| right.cmp(left));

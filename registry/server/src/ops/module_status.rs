@@ -171,16 +171,21 @@ fn wire(address: &ModuleAddress, said: &Said) -> api::ModuleStatus {
     api::ModuleStatus {
         address: address.clone(),
         version: status.version.as_ref().map(|(version, _)| version.clone()),
-        status: NewModuleStatus {
-            state: wire_state(status.state),
-            reason: status.reason.clone(),
-            replacement: status.replacement.clone(),
-            contact: status.contact.clone(),
-            sunset: status.sunset.map(|day| day.to_string()),
-        },
+        status: wire_standing(Standing::from(status)),
         sequence: status.sequence,
         index: Some(*index),
         signed_by: signed_by.map(|id| id.to_string()),
+    }
+}
+
+/// How a version stands, as the platform API has it.
+pub fn wire_standing(standing: Standing) -> NewModuleStatus {
+    NewModuleStatus {
+        state: wire_state(standing.state),
+        reason: standing.reason,
+        replacement: standing.replacement,
+        contact: standing.contact,
+        sunset: standing.sunset.map(|day| day.to_string()),
     }
 }
 

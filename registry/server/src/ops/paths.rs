@@ -13,11 +13,13 @@ use registry_trust::key::{KeyError, VerifyingKey};
 use registry_trust::release::ReleaseId;
 use registry_trust::verify::{Content, verify_release};
 
+use super::age;
 use super::refusal::{PlatformError, Reason, field, invalid, refuse};
 use crate::app::App;
 use crate::blobs::BlobError;
+use crate::clock::rfc3339;
 use crate::golden_path::GoldenPath;
-use crate::model::selection::{Choice, choose};
+use crate::model::selection::{Choice, Young, choose};
 use crate::model::spec::{Chosen, chosen};
 use crate::store::golden_paths::{self, PathVersion};
 use crate::store::{Connection, log, modules};
@@ -56,8 +58,27 @@ pub async fn select(
     if published.is_empty() {
         return Err(unknown_path(app, kind, name, system).await?);
     }
-    let paths: Vec<GoldenPathRef> = published.into_iter().map(|version| version.path).collect();
-    choose(&address, &paths, selection, current).map_err(|error| invalid(vec![error.field()]))
+    let (paths, young) = of_age(app, published, current);
+    let paths: Vec<GoldenPathRef> = paths.into_iter().map(|version| version.path).collect();
+    choose(&address, &paths, &young, selection, current)
+        .map_err(|error| invalid(vec![error.field()]))
+}
+
+/// Those that can be chosen, and those that are too young. What is in use already is old enough.
+pub fn of_age(
+    app: &App,
+    published: Vec<PathVersion>,
+    current: Option<&GoldenPathRef>,
+) -> (Vec<PathVersion>, Vec<Young>) {
+    let (mut old_enough, mut young) = (Vec::new(), Vec::new());
+    for version in published {
+        let waits_until = age::waits_until(app, NAMESPACE, version.published_at);
+        match waits_until.filter(|_| current != Some(&version.path)) {
+            Some(from) => young.push(Young { version: version.path.version, from: rfc3339(from) }),
+            None => old_enough.push(version),
+        }
+    }
+    (old_enough, young)
 }
 
 /// Names what is wrong, such as template or language of a service, and lists what there is.

@@ -4,6 +4,7 @@
 //! refuses. A kill in between leaves a blob that nothing names and the next publish of the same content uses.
 
 use registry_api::ModuleAddress;
+use registry_api::interface::ModuleInterface;
 use registry_api::modules::Published;
 use registry_trust::archive::{Archive, ArchiveError, Limits};
 use registry_trust::authority::Distrust;
@@ -16,12 +17,16 @@ use registry_trust::verify::{Content, VerifiedRelease, VerifyError, verify_relea
 use semver::Version;
 use serde_json::json;
 
+use super::age;
+use super::guard::{self, Compared, GuardError};
 use crate::app::App;
 use crate::auth::Token;
 use crate::blobs::{BlobError, Staged};
 use crate::clock::rfc3339;
 use crate::golden_path::{self, GoldenPath, PathErrors};
 use crate::model::audit::Event;
+use crate::model::guard::{BreakingReason, Exception};
+use crate::model::interface;
 use crate::model::module::{InvalidVersion, parse_version};
 use crate::model::source::{self, SyntaxError};
 use crate::store::audit;
@@ -41,6 +46,8 @@ pub struct Upload {
     pub archive: Staged,
     /// The signed statement.
     pub bundle: Vec<u8>,
+    /// Why it may break callers without raising the major version; none where it may not.
+    pub allow_breaking: Option<BreakingReason>,
     /// The token that uploads.
     pub by: Token,
 }
@@ -113,6 +120,9 @@ pub enum PublishError {
         /// What is published.
         version: Version,
     },
+    /// It would break those who call the version before it.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     /// The number stands for other content.
     #[error(
         "{release} is published with other content (SHA-256 {sha256}); a published version never changes: raise the \
@@ -140,7 +150,7 @@ pub enum PublishError {
 
 /// Checks and stores one version. The same content again changes nothing and succeeds.
 pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, PublishError> {
-    let Upload { address, version, archive, bundle, by } = upload;
+    let Upload { address, version, archive, bundle, allow_breaking, by } = upload;
     let version = parse_version(&version)?;
     if address.to_string().bytes().any(|byte| byte.is_ascii_uppercase()) {
         return Err(PublishError::Case(address.to_string()));
@@ -150,9 +160,9 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
     }
     let signed = Signed::read(&bundle)?;
     let key = signer_key(app, &mut *app.store.read().await?, address.namespace(), &signed).await?;
-    let verified =
+    let (verified, interface) =
         check(app, &address, &version, archive.content().await?, bundle.clone(), key).await?;
-    let row = ModuleVersionRow {
+    let mut row = ModuleVersionRow {
         id: id::new(app.clock.now()),
         address,
         version,
@@ -163,14 +173,18 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
         publisher: verified.publisher.to_string(),
         published_by: by.id.clone(),
         published_at: app.clock.now(),
+        allow_breaking: None,
     };
     if let Some(standing) = standing(&app.store, &row).await? {
         return standing_answer(app, standing, &row).await;
     }
+    let compared = guard::compare(app, &row, &interface, allow_breaking).await?;
+    row.allow_breaking =
+        compared.exception.as_ref().map(|exception| exception.reason.as_str().to_owned());
     archive.keep().await?;
     failpoint::hit("publish.blobs_stored");
     let app = app.clone();
-    request_id::to_the_end(async move { record(&app, row, &signed, &by).await }).await?
+    request_id::to_the_end(async move { record(&app, row, &signed, &compared, &by).await }).await?
 }
 
 /// What the publisher signed, not verified yet.
@@ -220,7 +234,7 @@ async fn check(
     archive: Vec<u8>,
     bundle: Vec<u8>,
     key: VerifyingKey,
-) -> Result<VerifiedRelease, PublishError> {
+) -> Result<(VerifiedRelease, ModuleInterface), PublishError> {
     let release = ReleaseId::new(
         &app.config.server.hostname,
         address.namespace(),
@@ -242,7 +256,7 @@ fn inspect(
     release: &ReleaseId,
     key: &VerifyingKey,
     limits: &Limits,
-) -> Result<VerifiedRelease, PublishError> {
+) -> Result<(VerifiedRelease, ModuleInterface), PublishError> {
     let archive =
         Archive::open(packed, limits).map_err(|error| PublishError::Archive(Box::new(error)))?;
     let verified =
@@ -261,7 +275,8 @@ fn inspect(
             });
         }
     }
-    Ok(verified)
+    let interface = interface::read(archive.entries().map(|entry| (entry.path, entry.content)));
+    Ok((verified, interface))
 }
 
 async fn standing(
@@ -277,11 +292,13 @@ async fn record(
     app: &App,
     row: ModuleVersionRow,
     signed: &Signed,
+    compared: &Compared,
     by: &Token,
 ) -> Result<Published, PublishError> {
     let mut tx = app.store.write().await?;
     // Between the check and now the key may have been revoked; from here on nothing comes in between.
     signer_key(app, &mut tx, row.address.namespace(), signed).await?;
+    guard::require_still_next(app, &mut tx, &row, compared).await?;
     let inserted = insert_module_version(&mut tx, &row).await?;
     failpoint::hit("publish.rows_written");
     if !inserted {
@@ -299,7 +316,7 @@ async fn record(
     let position =
         trust::append(&mut tx, signed.envelope(), &signed.statement, row.published_at).await?;
     failpoint::hit("publish.logged");
-    audit::append(&mut tx, event(&row, by)).await?;
+    audit::append(&mut tx, event(&row, compared.exception.as_ref(), by)).await?;
     tx.commit().await.map_err(StoreError::from)?;
     failpoint::hit("publish.committed");
     app.module_lists.forget(&row.address);
@@ -310,21 +327,34 @@ async fn record(
         publisher = %row.publisher,
         "published a module version"
     );
+    if let Some(exception) = &compared.exception {
+        tracing::warn!(
+            module.address = %row.address,
+            module.version = %row.version,
+            reason = exception.reason.as_str(),
+            changes = exception.changes.len(),
+            "it breaks callers, which was allowed"
+        );
+    }
     answer(app, row, Some(position), true).await
 }
 
-fn event(row: &ModuleVersionRow, by: &Token) -> Event {
+fn event(row: &ModuleVersionRow, exception: Option<&Exception>, by: &Token) -> Event {
+    let mut detail = json!({
+        "archive_sha256": row.archive_sha256,
+        "tree": row.tree_h1,
+        "publisher": row.publisher,
+        "token": by.id,
+    });
+    if let Some(Exception { reason, changes }) = exception {
+        detail["allow_breaking"] = json!({ "reason": reason.as_str(), "changes": changes });
+    }
     Event {
         at: row.published_at,
         actor: by.name.clone(),
         action: "module.publish".to_owned(),
         subject: format!("{}@{}", row.address, row.version),
-        detail: json!({
-            "archive_sha256": row.archive_sha256,
-            "tree": row.tree_h1,
-            "publisher": row.publisher,
-            "token": by.id,
-        }),
+        detail,
         request_id: request_id::current(),
     }
 }
@@ -354,6 +384,8 @@ async fn answer(
     };
     Ok(Published {
         log: app.trust.proof(&app.store, position).await?,
+        selectable_from: age::waits_until(app, row.address.namespace(), row.published_at)
+            .map(rfc3339),
         address: row.address,
         version: row.version,
         sha256: row.archive_sha256,

@@ -6,6 +6,7 @@ pub mod deployments;
 mod describe;
 pub mod golden_paths;
 pub mod module_status;
+pub mod module_versions;
 pub mod modules;
 pub mod openapi;
 pub mod operations;
@@ -22,7 +23,8 @@ pub mod write;
 
 use aide::axum::ApiRouter;
 use aide::axum::routing::{delete_with, get_with, post_with, put_with};
-use registry_api::modules::{LogProof, Published};
+use registry_api::interface::{ModuleChanges, ModuleInterface};
+use registry_api::modules::{LogProof, ModuleDetail, Published};
 use registry_api::platform::{
     AuditPage, Credential, CredentialLease, EnvironmentList, GoldenPath, GoldenPathList, Operation,
     OwnerList, Plan, Resource, ResourceList, Secret, SecretList, SecretValues, Whoami,
@@ -34,13 +36,14 @@ use registry_api::trust::{
 };
 
 use crate::app::App;
-use describe::{answers, answers_nothing, open};
+use describe::{answers, answers_nothing, open, open_text};
 
 /// Every route of the API with a small body, below [`registry_api::platform::BASE_PATH`].
 pub fn routes() -> ApiRouter<App> {
     platform_routes()
         .merge(secret_routes())
         .merge(catalogue_routes())
+        .merge(module_routes())
         .merge(trust_routes())
         .merge(administration_routes())
 }
@@ -220,10 +223,39 @@ fn catalogue_routes() -> ApiRouter<App> {
                 open::<ServerInfo>(op, "get_server", "Say who the server is")
             }),
         )
+}
+
+/// What is published.
+fn module_routes() -> ApiRouter<App> {
+    ApiRouter::new()
+        .api_route(
+            "/modules/{namespace}/{name}/{system}",
+            get_with(module_versions::get_module, |op| {
+                open::<ModuleDetail>(op, "get_module", "List the versions of a module")
+            }),
+        )
+        .api_route(
+            "/modules/{namespace}/{name}/{system}/changes",
+            get_with(module_versions::get_changes, |op| {
+                open::<ModuleChanges>(op, "get_module_changes", "Compare two versions of a module")
+            }),
+        )
         .api_route(
             "/modules/{namespace}/{name}/{system}/{version}/bundle",
             get_with(modules::bundle, |op| {
                 open::<serde_json::Value>(op, "get_module_bundle", "Show what a publisher signed")
+            }),
+        )
+        .api_route(
+            "/modules/{namespace}/{name}/{system}/{version}/interface",
+            get_with(module_versions::get_interface, |op| {
+                open::<ModuleInterface>(op, "get_module_interface", "Show what a module takes")
+            }),
+        )
+        .api_route(
+            "/modules/{namespace}/{name}/{system}/{version}/files",
+            get_with(module_versions::get_files, |op| {
+                open_text(op, "list_module_files", "List the digest of each file of a module")
             }),
         )
 }

@@ -12,17 +12,20 @@ use axum::response::{IntoResponse, Response};
 use registry_api::ModuleAddress;
 use registry_api::modules::{ModuleLocation, ModuleVersion, ModuleVersionList, ModuleVersions};
 use registry_trust::standing::Standing;
+use registry_trust::time::Day;
 use semver::Version;
 
 use super::archives;
 use super::protocol::{PlainError, ProtocolCaller};
 use crate::app::App;
+use crate::clock::rfc3339;
 use crate::error::ApiError;
 use crate::extract::Caller;
 use crate::listing::Listing;
+use crate::ops::age;
 use crate::ops::consumers::note_download;
 use crate::ops::module_status::{said, standing};
-use crate::store::modules::{module_version, module_versions};
+use crate::store::modules::{ModuleVersionRow, module_version, module_versions};
 
 const X_TERRAFORM_GET: HeaderName = HeaderName::from_static("x-terraform-get");
 
@@ -39,7 +42,8 @@ pub(crate) async fn versions(
 }
 
 async fn listing(app: &App, address: ModuleAddress) -> Result<Arc<Listing>, ApiError> {
-    let asked = match app.module_lists.get(&address) {
+    let now = app.clock.now();
+    let asked = match app.module_lists.get_if(&address, |listing| listing.holds_at(now)) {
         Ok(known) => return Ok(known),
         Err(asked) => asked,
     };
@@ -49,18 +53,24 @@ async fn listing(app: &App, address: ModuleAddress) -> Result<Arc<Listing>, ApiE
         return Err(no_module(&address));
     }
     let (said, _) = said(&app.trust, &mut conn, &address).await?;
+    let standing = |row: &ModuleVersionRow| standing(&said, &row.version);
+    let waits_until =
+        |row: &ModuleVersionRow| age::waits_until(app, address.namespace(), row.published_at);
+    // Until one more version is old enough, or one past its sunset.
+    let sunset = |row: &ModuleVersionRow| standing(row).sunset.map(Day::start);
+    let until = rows.iter().filter_map(|row| waits_until(row).or_else(|| sunset(row)));
+    let until = until.filter(|at| *at > now).min();
     // A revoked version stays listed: Terraform shows why only when it asks for the version.
-    let now = app.clock.now();
-    let is_listed = |version: &Version| {
-        let standing = standing(&said, version);
-        standing.is_offered(now) || standing.is_revoked()
+    let is_listed = |row: &ModuleVersionRow| {
+        let standing = standing(row);
+        (standing.is_offered(now) || standing.is_revoked()) && waits_until(row).is_none()
     };
     let mut listed: Vec<Version> =
-        rows.into_iter().map(|row| row.version).filter(is_listed).collect();
+        rows.iter().filter(|row| is_listed(row)).map(|row| row.version.clone()).collect();
     listed.sort_unstable_by_key(|version| Reverse(version.clone()));
     let versions = listed.into_iter().map(|version| ModuleVersion { version }).collect();
     let answer = ModuleVersions { modules: vec![ModuleVersionList { versions }] };
-    let listing = Arc::new(Listing::new(&answer)?);
+    let listing = Arc::new(Listing::new(&answer)?.until(until));
     app.module_lists.keep(asked, address, Arc::clone(&listing));
     Ok(listing)
 }
@@ -85,6 +95,9 @@ pub(crate) async fn download(
     let standing = standing(&said, &version);
     if standing.is_revoked() {
         return Err(revoked(&address, &version, &standing).into());
+    }
+    if let Some(from) = age::waits_until(&app, address.namespace(), row.published_at) {
+        return Err(too_young(&address, &version, from).into());
     }
     drop(conn);
     note(&app, &caller, &address, &version).await;
@@ -115,6 +128,18 @@ fn no_version(address: &ModuleAddress, version: &str) -> ApiError {
         format!(
             "there is no version {} of {address} here",
             version.chars().take(80).collect::<String>()
+        ),
+    )
+}
+
+fn too_young(address: &ModuleAddress, version: &Version, from: i64) -> ApiError {
+    ApiError::refused(
+        StatusCode::FORBIDDEN,
+        "too_young",
+        format!(
+            "version {version} of {address} can be selected from {} on, when it has the minimum age of its namespace. \
+             Wait until then, or choose an older version.",
+            rfc3339(from)
         ),
     )
 }

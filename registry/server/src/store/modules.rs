@@ -30,6 +30,8 @@ pub struct ModuleVersionRow {
     pub published_by: String,
     /// When.
     pub published_at: i64,
+    /// Why it was published although it breaks callers of the version before it; null where it does not.
+    pub allow_breaking: Option<String>,
 }
 
 /// Every version of a module, in the order of publishing.
@@ -39,7 +41,7 @@ pub async fn module_versions(
 ) -> Result<Vec<ModuleVersionRow>, StoreError> {
     sqlx::query(
         "SELECT id, namespace, name, system, version, archive_sha256, archive_bytes, tree_h1, bundle, publisher,
-                published_by, published_at
+                published_by, published_at, allow_breaking
          FROM module_version WHERE namespace = $1 AND name = $2 AND system = $3 ORDER BY id",
     )
     .bind(address.namespace())
@@ -60,7 +62,7 @@ pub async fn module_version(
 ) -> Result<Option<ModuleVersionRow>, StoreError> {
     let row = sqlx::query(
         "SELECT id, namespace, name, system, version, archive_sha256, archive_bytes, tree_h1, bundle, publisher,
-                published_by, published_at
+                published_by, published_at, allow_breaking
          FROM module_version WHERE namespace = $1 AND name = $2 AND system = $3 AND version = $4",
     )
     .bind(address.namespace())
@@ -95,8 +97,8 @@ pub async fn insert_module_version(
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
         "INSERT INTO module_version (id, namespace, name, system, version, archive_sha256, archive_bytes, tree_h1,
-                                     bundle, publisher, published_by, published_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                                     bundle, publisher, published_by, published_at, allow_breaking)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (namespace, name, system, version) DO NOTHING",
     )
     .bind(&row.id)
@@ -111,6 +113,7 @@ pub async fn insert_module_version(
     .bind(&row.publisher)
     .bind(&row.published_by)
     .bind(row.published_at)
+    .bind(&row.allow_breaking)
     .execute(tx)
     .await?;
     Ok(done.rows_affected() == 1)
@@ -137,6 +140,7 @@ fn from_row(row: &SqliteRow) -> Result<ModuleVersionRow, StoreError> {
         publisher: row.try_get("publisher")?,
         published_by: row.try_get("published_by")?,
         published_at: row.try_get("published_at")?,
+        allow_breaking: row.try_get("allow_breaking")?,
     })
 }
 

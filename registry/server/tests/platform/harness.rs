@@ -103,6 +103,11 @@ impl Platform {
 
     /// One with this configuration and more files beside it, that does not carry out yet.
     pub(crate) async fn idle(text: &str, files: &[(&str, &str)]) -> Self {
+        Self::idle_at(Clock::system(), text, files).await
+    }
+
+    /// The same by another clock.
+    pub(crate) async fn idle_at(clock: Clock, text: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         prepare(folder.path());
         for (name, content) in files {
@@ -110,7 +115,7 @@ impl Platform {
         }
         let config = config(folder.path(), text);
         establish_trust(&config, folder.path()).await;
-        let app = App::start(config, Clock::system()).await.unwrap();
+        let app = App::start(config, clock).await.unwrap();
         let admin = token(&app, "admin", &["admin"]).await;
         let platform =
             Self { router: router::build(app.clone()), app, folder, worker: None, admin };
@@ -178,6 +183,7 @@ impl Platform {
             version: version.to_owned(),
             archive: self.app.blobs.stage(&packed).await.unwrap(),
             bundle: bundle.to_json().into_bytes(),
+            allow_breaking: None,
             by: publisher(),
         };
         publish_module(&self.app, upload).await.unwrap();

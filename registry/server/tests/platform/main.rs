@@ -17,6 +17,7 @@ mod databases;
 mod document;
 mod failures;
 mod harness;
+mod minimum_age;
 mod plans;
 mod program;
 mod reading;

@@ -30,6 +30,15 @@ pub(super) fn open<'t, T: JsonSchema>(
     described(operation, id, summary).response::<200, Json<T>>()
 }
 
+/// An operation that answers with plain text, without a token where the namespace is open.
+pub(super) fn open_text<'t>(
+    operation: TransformOperation<'t>,
+    id: &str,
+    summary: &str,
+) -> TransformOperation<'t> {
+    described(operation, id, summary).response::<200, String>()
+}
+
 /// An operation that answers 204, or a problem.
 pub(super) fn answers_nothing<'t>(
     operation: TransformOperation<'t>,

@@ -5,6 +5,7 @@ use axum::extract::multipart::{Multipart, MultipartRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use registry_api::ModuleAddress;
+use registry_api::interface::InterfaceChange;
 use registry_api::modules::Published;
 use registry_api::problem::FieldError;
 use registry_trust::authority::Distrust;
@@ -15,8 +16,13 @@ use super::super::upload::{Parts, missing, unexpected};
 use crate::app::App;
 use crate::error::ApiError;
 use crate::extract::{Caller, Json, Path};
+use crate::model::guard::BreakingReason;
+use crate::ops::guard::GuardError;
 use crate::ops::publish_module::{PublishError, Upload, publish_module};
 use crate::store::modules::module_version;
+
+/// Largest part `allow_breaking`: characters of four bytes, and blanks around them.
+const REASON_BYTES: usize = 4 * BreakingReason::MAX_CHARS + 100;
 
 /// Which version of which module.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -33,7 +39,9 @@ pub struct VersionPath {
 
 /// `PUT /api/v1/modules/:namespace/:name/:system/:version`: archive and signed statement in one form.
 ///
-/// 201 where the version is new, 200 where the same content was there already.
+/// 201 where the version is new, 200 where the same content was there already. A version that breaks those who call the
+/// one before it and does not raise the major version needs a third part, `allow_breaking`: the reason, which stays on
+/// record.
 pub async fn publish(
     State(app): State<App>,
     caller: Caller,
@@ -42,7 +50,7 @@ pub async fn publish(
 ) -> Result<(StatusCode, Json<Published>), ApiError> {
     let token = caller.require_publish(&namespace)?;
     let address = parse_address(&namespace, &name, &system)?;
-    let (mut archive, mut bundle) = (None, None);
+    let (mut archive, mut bundle, mut reason) = (None, None, None);
     let mut parts = Parts::open(form)?;
     while let Some(part) = parts.next().await? {
         match part.name.as_str() {
@@ -50,7 +58,10 @@ pub async fn publish(
                 archive = Some(part.stage(&app, app.config.limits.archive_bytes).await?);
             }
             "bundle" if bundle.is_none() => bundle = Some(part.bytes(bundle::MAX_BYTES).await?),
-            other => return Err(unexpected(other, "archive and bundle")),
+            "allow_breaking" if reason.is_none() => reason = Some(part.bytes(REASON_BYTES).await?),
+            other => {
+                return Err(unexpected(other, "archive and bundle, and may have allow_breaking"));
+            }
         }
     }
     let upload = Upload {
@@ -58,6 +69,7 @@ pub async fn publish(
         version,
         archive: archive.ok_or_else(|| missing("archive"))?,
         bundle: bundle.ok_or_else(|| missing("bundle"))?,
+        allow_breaking: reason.map(|reason| parse_reason(&reason)).transpose()?,
         by: token.clone(),
     };
     let published = publish_module(&app, upload).await?;
@@ -80,6 +92,11 @@ pub async fn bundle(
     let row = module_version(&mut *app.store.read().await?, &address, &version).await?;
     let row = row.ok_or_else(not_found)?;
     Ok(([(header::CONTENT_TYPE, bundle::MEDIA_TYPE)], row.bundle).into_response())
+}
+
+fn parse_reason(bytes: &[u8]) -> Result<BreakingReason, ApiError> {
+    BreakingReason::parse(&String::from_utf8_lossy(bytes))
+        .map_err(|error| ApiError::unprocessable("invalid_reason", error.to_string()))
 }
 
 pub(super) fn parse_address(
@@ -113,6 +130,7 @@ impl From<PublishError> for ApiError {
                     .with_errors(errors.0.into_iter().map(path_error).collect())
             }
             PublishError::ManifestVersion { .. } => Self::unprocessable("manifest_version", detail),
+            PublishError::Guard(error) => error.into(),
             PublishError::VersionTaken { .. } => Self::conflict("version_taken", detail),
             PublishError::Bundle(error) => Self::unprocessable(error.code(), detail),
             PublishError::Statement(error) => Self::unprocessable(error.code(), detail),
@@ -126,6 +144,29 @@ impl From<PublishError> for ApiError {
             PublishError::Store(error) => error.into(),
             PublishError::Check(error) => Self::internal(error),
         }
+    }
+}
+
+impl From<GuardError> for ApiError {
+    fn from(error: GuardError) -> Self {
+        let detail = error.to_string();
+        match error {
+            GuardError::Broken(broken) => Self::unprocessable("interface_broken", detail)
+                .with_errors(broken.changes.into_iter().map(broken_part).collect()),
+            GuardError::Overtaken { .. } => Self::conflict("overtaken", detail),
+            GuardError::Base(error) => Self::internal(error),
+            GuardError::Trust(error) => error.into(),
+            GuardError::Store(error) => error.into(),
+        }
+    }
+}
+
+fn broken_part(change: InterfaceChange) -> FieldError {
+    FieldError {
+        pointer: change.subject,
+        detail: change.summary,
+        rule: change.kind.as_str().to_owned(),
+        fix: None,
     }
 }
 
