@@ -156,6 +156,19 @@ name = "platform"              # the provider's own: platform/idp
 anonymous_read = true
 # provider_keys = ["provider.asc"]   # without: the key of the first release is the only one accepted
 
+# [[oidc_issuer]]               # a CI system whose jobs may publish without a stored secret: `idp publish --trusted`
+# url = "https://token.actions.githubusercontent.com"   # the iss of its tokens
+# audience = "registry.example.com"   # what their aud must be; the hostname where unset
+# jwks_url = "https://…"        # where its keys are; discovered where unset. jwks_file = "keys.json": asks nobody
+# algorithms = ["RS256", "ES256"]
+# refuse_claims = {{ event_name = ["pull_request_target", "workflow_run"], pipeline_source = ["merge_request_event"] }}
+
+# [[trusted_publisher]]         # `idp oidc explain` shows which claim of a token fails
+# namespace = "golden"
+# issuer = "https://token.actions.githubusercontent.com"
+# claims = {{ repository_id = "74", repository_owner_id = "7", ref = "refs/heads/main" }}   # all, letter for letter
+# modules = ["api/nodejs"]      # every module of the namespace where unset
+
 # [organisation]
 # name = "Example"
 # domain = "example.com"        # prefix of labels: idp.example.com/owner
