@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod adopt;
 pub mod bootstrap;
+pub mod ci_key;
 pub mod credentials;
 pub mod databases;
 pub mod delete_resource;
@@ -10,6 +11,7 @@ pub mod deploy;
 pub mod describe_path;
 pub mod dumps;
 pub mod logins;
+pub mod oidc;
 pub mod operations;
 pub mod paths;
 pub mod places;

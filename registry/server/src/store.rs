@@ -13,6 +13,7 @@ pub mod golden_paths;
 pub mod leases;
 pub mod logins;
 pub mod modules;
+pub mod oidc;
 pub mod operations;
 pub mod providers;
 pub mod resources;

@@ -6,6 +6,7 @@ pub mod deployments;
 mod describe;
 pub mod golden_paths;
 pub mod modules;
+pub mod oidc;
 pub mod openapi;
 pub mod operations;
 pub mod plans;
@@ -21,6 +22,7 @@ pub mod write;
 use aide::axum::ApiRouter;
 use aide::axum::routing::{delete_with, get_with, post_with, put_with};
 use registry_api::modules::Published;
+use registry_api::oidc::{Exchanged, TrustedPublisherList};
 use registry_api::platform::{
     AuditPage, Credential, CredentialLease, EnvironmentList, GoldenPath, GoldenPathList, Operation,
     OwnerList, Plan, Resource, ResourceList, Secret, SecretList, SecretValues, Whoami,
@@ -37,6 +39,7 @@ pub fn routes() -> ApiRouter<App> {
         .merge(secret_routes())
         .merge(catalogue_routes())
         .merge(administration_routes())
+        .merge(oidc_routes())
 }
 
 /// What changes and shows resources.
@@ -244,6 +247,27 @@ fn administration_routes() -> ApiRouter<App> {
             "/tokens/{id}",
             delete_with(tokens::revoke, |op| {
                 answers_nothing(op, "revoke_token", "Take a token back")
+            }),
+        )
+}
+
+/// Publishing from CI.
+fn oidc_routes() -> ApiRouter<App> {
+    ApiRouter::new()
+        .api_route(
+            "/oidc/exchange",
+            post_with(oidc::exchange, |op| {
+                open::<Exchanged>(op, "exchange_id_token", "Exchange a CI job's ID token")
+            }),
+        )
+        .api_route(
+            "/oidc/trusted-publishers",
+            get_with(oidc::trusted_publishers, |op| {
+                open::<TrustedPublisherList>(
+                    op,
+                    "list_trusted_publishers",
+                    "Say whose CI jobs may publish",
+                )
             }),
         )
 }
