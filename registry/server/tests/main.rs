@@ -8,6 +8,7 @@ mod dev;
 mod kills;
 mod modules;
 mod namespaces;
+mod oidc;
 mod providers;
 mod publish_module;
 mod serve;

@@ -30,6 +30,9 @@ use crate::store::{StoreError, audit, oidc, tokens};
 const LIFE_MILLIS: i64 = 15 * 60 * 1000;
 /// How long tokens of jobs are listed after their end.
 const LISTED_MILLIS: i64 = 24 * 60 * 60 * 1000;
+/// How long a used token is remembered beyond its end: another exchange may have looked at its times and be waiting
+/// for the database.
+const REMEMBERED_MILLIS: i64 = 15 * 60 * 1000;
 /// Who made a token that came out of an exchange.
 const MAKER: &str = "oidc";
 
@@ -103,7 +106,7 @@ pub async fn exchange(app: &App, wanted: ExchangeRequest) -> Result<Exchanged, E
     let new = new_token(&namespace, &verified.claims.subject(publishers[0]), grant.expires_at)?;
 
     let mut tx = app.store.write().await?;
-    oidc::forget_tokens(&mut tx, now).await?;
+    oidc::forget_tokens(&mut tx, now - REMEMBERED_MILLIS).await?;
     tokens::forget_tokens_made_by(&mut tx, MAKER, now - LISTED_MILLIS).await?;
     if !oidc::use_token(&mut tx, &issuer, &verified.fingerprint, verified.usable_until).await? {
         return Err(ExchangeError::Used);

@@ -47,9 +47,9 @@ pub async fn use_token(
     Ok(done.rows_affected() == 1)
 }
 
-/// Forgets tokens that could not be presented any more.
-pub async fn forget_tokens(tx: &mut Connection, now: i64) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM oidc_token WHERE usable_until < $1").bind(now).execute(tx).await?;
+/// Forgets tokens that could not be presented since `then`.
+pub async fn forget_tokens(tx: &mut Connection, then: i64) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM oidc_token WHERE usable_until < $1").bind(then).execute(tx).await?;
     Ok(())
 }
 

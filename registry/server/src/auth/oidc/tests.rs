@@ -274,8 +274,8 @@ proptest! {
         let header = URL_SAFE_NO_PAD.encode(json!({ "alg": alg, "kid": kid, "jwk": extra }).to_string());
         let payload = URL_SAFE_NO_PAD.encode(claims().to_string());
         let token = format!("{header}.{payload}.{}", URL_SAFE_NO_PAD.encode(signature));
-        let token = IdToken::parse(&token).unwrap();
-        prop_assert!(token.verify(&Key::new().jwk(), &issuer(), NOW).is_err());
+        let believed = IdToken::parse(&token).and_then(|token| token.verify(&Key::new().jwk(), &issuer(), NOW));
+        prop_assert!(believed.is_err());
     }
 
     #[test]
