@@ -7,6 +7,7 @@
 //! - [`address`], [`name`], [`constraint`]: what a configuration writes
 //! - [`discovery`], [`modules`], [`providers`]: Terraform's registry protocols
 //! - [`interface`]: what a module promises its callers, and how that changes
+//! - [`oidc`]: publishing from CI
 //! - [`tokens`]: tokens, and facts about the server
 //! - [`platform`]: our own API under `/api/v1`
 //! - [`problem`]: `application/problem+json`, the body of every error of our own API
@@ -41,6 +42,7 @@ pub mod discovery;
 pub mod interface;
 pub mod modules;
 pub mod name;
+pub mod oidc;
 pub mod platform;
 pub mod problem;
 pub mod providers;

@@ -11,6 +11,7 @@ use crate::blobs::{BlobError, Blobs};
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::drivers::oidc::Issuers;
 use crate::listing::Listing;
 use crate::platform::{Platform, PlatformStartError};
 use crate::secrets::{Secrets, SecretsError};
@@ -36,6 +37,8 @@ pub struct App {
     pub provider_keys: ProviderKeys,
     /// The log, and whose signatures count for modules.
     pub trust: Trust,
+    /// The keys of CI systems.
+    pub issuers: Arc<Issuers>,
     /// Version lists of modules, as they were last answered.
     pub module_lists: Cache<ModuleAddress, Listing>,
     /// The platform's memory.
@@ -110,6 +113,7 @@ impl App {
             .await
             .map_err(StartError::Environments)?;
         Ok(Self {
+            issuers: Arc::new(Issuers::new(&config.oidc_issuers)),
             config: Arc::new(config),
             store,
             blobs,

@@ -1,6 +1,8 @@
-//! Who asks, and who is believed: bearer tokens kept only as hashes, signed links, keys of providers.
+//! Who asks, and who is believed: bearer tokens kept only as hashes, signed links, keys of providers, ID tokens of CI
+//! jobs.
 
 pub mod links;
+pub mod oidc;
 pub mod provider_keys;
 
 use registry_api::Name;
@@ -13,7 +15,7 @@ use crate::model::audit::Event;
 use crate::model::right::Rights;
 use crate::store::audit;
 use crate::store::tokens::{self, TokenRow};
-use crate::store::{Store, StoreError};
+use crate::store::{Connection, Store, StoreError};
 use crate::{id, request_id};
 
 /// What every secret starts with, so that scanners and people recognise one.
@@ -85,7 +87,18 @@ pub async fn create_token(
     clock: &Clock,
     new: NewToken,
 ) -> Result<(TokenRow, String), StoreError> {
-    let now = clock.now();
+    let mut tx = store.write().await?;
+    let made = create_token_in(&mut tx, clock.now(), new).await?;
+    tx.commit().await?;
+    Ok(made)
+}
+
+/// As [`create_token`], in the caller's transaction.
+pub async fn create_token_in(
+    tx: &mut Connection,
+    now: i64,
+    new: NewToken,
+) -> Result<(TokenRow, String), StoreError> {
     let secret = new_secret();
     let row = TokenRow {
         id: id::new(now),
@@ -98,11 +111,9 @@ pub async fn create_token(
         revoked_at: None,
         last_used_at: None,
     };
-    let mut tx = store.write().await?;
-    tokens::insert_token(&mut tx, &row).await?;
+    tokens::insert_token(tx, &row).await?;
     let detail = json!({ "name": row.name, "rights": row.rights.texts() });
-    audit::append(&mut tx, event(now, &new.maker, "token.create", &row.id, detail)).await?;
-    tx.commit().await?;
+    audit::append(tx, event(now, &new.maker, "token.create", &row.id, detail)).await?;
     Ok((row, secret))
 }
 

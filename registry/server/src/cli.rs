@@ -18,6 +18,7 @@ mod imprint;
 mod init;
 mod keys;
 mod lock;
+mod oidc;
 mod output;
 mod provider;
 mod publish;
@@ -73,6 +74,8 @@ Environment:
   IDP_TOKEN   token for those commands
   IDP_PUBLISHER_KEY, IDP_PROVIDER_KEY, IDP_PROVIDER_PASSPHRASE
               keys that sign modules and provider releases
+  IDP_ID_TOKEN
+              ID token of a CI job that publishes with --trusted
   IDP_LISTEN, IDP_PUBLIC_URL, IDP_HOSTNAME, IDP_DATA_DIR, IDP_SECRET_KEY_FILE, IDP_TLS_CERT,
   IDP_TLS_KEY, IDP_LOG_FORMAT
               override the [server] section of the configuration
@@ -96,6 +99,7 @@ enum Command {
     #[command(name = "gitops")]
     GitOps(gitops::GitOps),
     Lock(lock::Lock),
+    Oidc(oidc::Oidc),
     Completions(completions::Completions),
 }
 
@@ -142,6 +146,7 @@ pub fn run(variables: &BTreeMap<String, String>) -> ExitCode {
             Command::Audit(command) => command.run(&context).await,
             Command::GitOps(command) => command.run(&context).await,
             Command::Lock(command) => command.run(&context).await,
+            Command::Oidc(command) => command.run(&context).await,
             Command::Completions(command) => {
                 command.run();
                 Ok(())

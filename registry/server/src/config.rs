@@ -8,6 +8,7 @@ mod environment;
 mod facts;
 mod load;
 mod namespace;
+mod oidc;
 mod postgres;
 mod secret;
 mod server;
@@ -27,6 +28,8 @@ pub use environment::{
 pub(crate) use load::is_inline_key;
 pub use load::{ConfigError, Problem};
 pub use namespace::Namespace;
+pub(crate) use oidc::is_safe_to_ask;
+pub use oidc::{JwtAlgorithm, OidcIssuer, TrustedPublisher};
 pub use postgres::{Postgres, PostgresServer, PostgresTls, Secrets};
 pub use secret::Secret;
 pub use server::{Limits, LogFormat, Server, Tls};
@@ -64,6 +67,12 @@ pub struct Config {
     /// `[[postgres_server]]`: where databases live.
     #[serde(rename = "postgres_server")]
     pub postgres_servers: Vec<PostgresServer>,
+    /// `[[oidc_issuer]]`: CI systems whose ID tokens are believed.
+    #[serde(rename = "oidc_issuer")]
+    pub oidc_issuers: Vec<OidcIssuer>,
+    /// `[[trusted_publisher]]`: whose CI jobs may publish where.
+    #[serde(rename = "trusted_publisher")]
+    pub trusted_publishers: Vec<TrustedPublisher>,
 }
 
 /// `[organisation]`: names that appear in what is rendered.

@@ -23,13 +23,21 @@ pub struct ApiError {
     code: &'static str,
     detail: String,
     errors: Vec<FieldError>,
+    retry_after: Option<u64>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl ApiError {
     /// A refusal: the request is at fault, `detail` says how and what to do.
     pub fn refused(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), source: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            source: None,
+        }
     }
 
     /// 400, the request cannot be understood.
@@ -59,6 +67,7 @@ impl ApiError {
             code: "internal_error",
             detail: String::new(),
             errors: Vec::new(),
+            retry_after: None,
             source: Some(source.into()),
         }
     }
@@ -71,6 +80,7 @@ impl ApiError {
             detail: "the server's disk is full, nothing was stored; the operator has to make room"
                 .to_owned(),
             errors: Vec::new(),
+            retry_after: None,
             source: Some(source.into()),
         }
     }
@@ -79,6 +89,13 @@ impl ApiError {
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
+        self
+    }
+
+    /// Says after how many seconds it is worth trying again.
+    #[must_use]
+    pub const fn with_retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
         self
     }
 
@@ -141,6 +158,9 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(Problem::CONTENT_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

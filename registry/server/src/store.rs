@@ -15,6 +15,7 @@ pub mod leases;
 pub mod log;
 pub mod logins;
 pub mod modules;
+pub mod oidc;
 pub mod operations;
 pub mod providers;
 pub mod resources;

@@ -9,6 +9,7 @@ mod guards;
 mod kills;
 mod modules;
 mod namespaces;
+mod oidc;
 mod providers;
 mod publish_module;
 mod serve;

@@ -67,6 +67,11 @@ impl Client {
         Ok(Self { http, server: server.trim_end_matches('/').to_owned(), token })
     }
 
+    /// The same server, asked with another token.
+    pub(super) fn with_token(&self, token: Secret) -> Self {
+        Self { http: self.http.clone(), server: self.server.clone(), token: Some(token) }
+    }
+
     /// Facts about the server.
     pub(super) async fn info(&self) -> anyhow::Result<ServerInfo> {
         self.get("/api/v1/server").await

@@ -165,6 +165,13 @@ anonymous_read = true
 # directory = "trust"           # the registry's own keys; keep a copy of it apart from those of the database
 # snapshot_days = 7             # how long the registry's word on what is deprecated is believed by who cannot ask again
 
+# [[oidc_issuer]]               # a CI system whose jobs may publish without a stored secret: `idp publish --trusted`
+# url = "https://token.actions.githubusercontent.com"   # the iss of its tokens; which jobs: `idp keys trust-ci`
+# audience = "registry.example.com"   # what their aud must be; the hostname where unset
+# jwks_url = "https://…"        # where its keys are; discovered where unset. jwks_file = "keys.json": asks nobody
+# algorithms = ["RS256", "ES256"]
+# refuse_claims = {{ event_name = ["pull_request_target", "workflow_run"], pipeline_source = ["merge_request_event"] }}
+
 # [organisation]
 # name = "Example"
 # domain = "example.com"        # prefix of labels: idp.example.com/owner

@@ -19,6 +19,7 @@ use semver::Version;
 use super::Context;
 use super::client::{Client, Remote};
 use super::imprint::imprint;
+use super::oidc::{IdTokenSource, trust};
 use crate::golden_path::{MANIFEST, shared_partials};
 use crate::model::changelog;
 use crate::model::module::parse_version;
@@ -40,6 +41,8 @@ use crate::model::module::parse_version;
 Examples:
   idp publish modules/api/nodejs                    a golden path: golden/api/nodejs, version from CHANGELOG.md
   idp publish . --address acme/vpc/aws --version 1.2.0 --key publisher.pem
+  idp publish . --address acme/vpc/aws --version 1.2.0 --trusted    from CI: with the job's ID token,
+                                                    which a [[trusted_publisher]] of the server matches
   idp publish . --address acme/vpc/aws --version 1.2.0 --output vpc.tar.gz    only pack and sign, offline:
                                                     needs --hostname, writes vpc.tar.gz and vpc.tar.gz.sigstore.json")]
 pub(super) struct Publish {
@@ -63,6 +66,11 @@ pub(super) struct Publish {
     /// Publish although it breaks callers and the major version is not raised; the reason stays on record
     #[arg(long, value_name = "REASON", conflicts_with = "output")]
     allow_breaking: Option<String>,
+    /// Publish as the CI job that this runs in: no stored token, no stored key
+    #[arg(long, conflicts_with_all = ["key", "output", "token"])]
+    trusted: bool,
+    #[command(flatten)]
+    id_token: IdTokenSource,
     #[command(flatten)]
     remote: Remote,
 }
@@ -79,15 +87,20 @@ impl Publish {
     pub(super) async fn run(self, context: &Context<'_>) -> anyhow::Result<()> {
         let address = self.address.clone().map_or_else(|| guess_address(&self.directory), Ok)?;
         let version = module_version(&self.directory, self.version.as_deref())?;
-        let key = read_key(self.key.as_deref(), context)?;
+        let read_key = || read_key(self.key.as_deref(), context);
         if let (Some(output), Some(hostname)) = (&self.output, &self.hostname) {
-            let signed = prepare(&self.directory, &address, &version, hostname, &key)?;
+            let signed = prepare(&self.directory, &address, &version, hostname, &read_key()?)?;
             return signed.write(output, context);
         }
         let client = self.remote.client(context)?;
         let hostname = match &self.hostname {
             Some(hostname) => hostname.clone(),
             None => client.info().await?.hostname,
+        };
+        let (client, key) = if self.trusted {
+            trust(&client, context, &self.id_token, &hostname, address.namespace()).await?
+        } else {
+            (client, read_key()?)
         };
         let signed = prepare(&self.directory, &address, &version, &hostname, &key)?;
         let ignored = signed.ignored.clone();

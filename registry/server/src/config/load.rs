@@ -176,6 +176,12 @@ impl Config {
         if self.server.hostname.is_empty() {
             self.server.hostname = host_of(&self.server.public_url).unwrap_or_default().to_owned();
         }
+        for issuer in &mut self.oidc_issuers {
+            issuer.jwks_file.iter_mut().for_each(join);
+            if issuer.audience.is_empty() {
+                issuer.audience.clone_from(&self.server.hostname);
+            }
+        }
     }
 
     /// Everything that is wrong; empty for a configuration that can be used.
@@ -190,6 +196,7 @@ impl Config {
         problems.extend(self.check_environments());
         problems.extend(self.check_shared_clusters());
         problems.extend(super::postgres::check(self));
+        problems.extend(super::oidc::check(self));
         problems.extend(duplicates("namespace", self.namespaces.iter().map(|n| n.name.as_str())));
         problems.extend(duplicates("owner", self.owners.iter().map(|o| o.name.as_str())));
         problems
@@ -202,6 +209,8 @@ impl Config {
             "postgres_server",
             self.postgres_servers.iter().map(|server| server.name.as_str()),
         ));
+        problems
+            .extend(duplicates("oidc_issuer", self.oidc_issuers.iter().map(|i| i.url.as_str())));
         if let Some(directory) = self.policy.directory.as_ref().filter(|path| !path.is_dir()) {
             problems.push(problem(
                 "policy.directory",

@@ -8,6 +8,7 @@ pub mod golden_paths;
 pub mod module_status;
 pub mod module_versions;
 pub mod modules;
+pub mod oidc;
 pub mod openapi;
 pub mod operations;
 pub mod plans;
@@ -25,6 +26,7 @@ use aide::axum::ApiRouter;
 use aide::axum::routing::{delete_with, get_with, post_with, put_with};
 use registry_api::interface::{ModuleChanges, ModuleInterface};
 use registry_api::modules::{LogProof, ModuleDetail, Published};
+use registry_api::oidc::{Exchanged, TrustedPublisherList};
 use registry_api::platform::{
     AuditPage, Credential, CredentialLease, EnvironmentList, GoldenPath, GoldenPathList, Operation,
     OwnerList, Plan, Resource, ResourceList, Secret, SecretList, SecretValues, Whoami,
@@ -46,6 +48,7 @@ pub fn routes() -> ApiRouter<App> {
         .merge(module_routes())
         .merge(trust_routes())
         .merge(administration_routes())
+        .merge(oidc_routes())
 }
 
 /// What changes and shows resources.
@@ -336,6 +339,27 @@ fn administration_routes() -> ApiRouter<App> {
             "/tokens/{id}",
             delete_with(tokens::revoke, |op| {
                 answers_nothing(op, "revoke_token", "Take a token back")
+            }),
+        )
+}
+
+/// Publishing from CI.
+fn oidc_routes() -> ApiRouter<App> {
+    ApiRouter::new()
+        .api_route(
+            "/oidc/exchange",
+            post_with(oidc::exchange, |op| {
+                open::<Exchanged>(op, "exchange_id_token", "Exchange a CI job's ID token")
+            }),
+        )
+        .api_route(
+            "/oidc/trusted-publishers",
+            get_with(oidc::trusted_publishers, |op| {
+                open::<TrustedPublisherList>(
+                    op,
+                    "list_trusted_publishers",
+                    "Say whose CI jobs may publish",
+                )
             }),
         )
 }

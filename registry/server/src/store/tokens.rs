@@ -17,7 +17,7 @@ pub struct TokenRow {
     pub secret_sha256: String,
     /// What it may do.
     pub rights: Rights,
-    /// Who made it: a token's id, or `local` for the command on the data folder.
+    /// Who made it: a token's id, `local` for the command on the data folder, `oidc` for a CI job itself.
     pub created_by: String,
     /// When it was made.
     pub created_at: i64,
@@ -75,6 +75,20 @@ pub async fn revoke_token(tx: &mut Connection, id: &str, now: i64) -> Result<boo
         .execute(tx)
         .await?;
     Ok(done.rows_affected() > 0)
+}
+
+/// Forgets the tokens of a maker that ended before `then`.
+pub async fn forget_tokens_made_by(
+    tx: &mut Connection,
+    maker: &str,
+    then: i64,
+) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM token WHERE created_by = $1 AND expires_at < $2")
+        .bind(maker)
+        .bind(then)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 /// Notes that a token was used.
