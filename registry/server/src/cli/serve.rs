@@ -9,7 +9,7 @@ use clap::Args;
 use tracing_subscriber::EnvFilter;
 
 use super::Context;
-use crate::app::App;
+use crate::app::{Alone, App};
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
 use crate::jobs::Worker;
@@ -49,6 +49,7 @@ impl Serve {
             );
         }
         start_log(config.server.log_format, context.variable("IDP_LOG"));
+        let _alone = Alone::hold(&config.server.data_dir)?;
         let app = App::start(config, Clock::system()).await?;
         let listener = Listener::bind(&app.config).await?;
         run_server(app, listener).await
