@@ -163,9 +163,15 @@ impl Alone {
         let mut options = OpenOptions::new();
         // Not emptied before it is ours: it says whose it is.
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path).map_err(failed)?;
+        let mut file = match options.open(&path) {
+            // Made by another user; to be locked it need not be written.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path),
+            opened => opened,
+        }
+        .map_err(failed)?;
         match file.try_lock() {
-            Ok(()) => write_holder(&mut file).map_err(failed)?,
+            // Only words for a person.
+            Ok(()) => drop(write_holder(&mut file)),
             Err(TryLockError::WouldBlock) => {
                 let holder = read_holder(&mut file);
                 return Err(StartError::InUse { path: folder.to_owned(), holder });

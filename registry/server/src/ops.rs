@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod adopt;
+pub mod backup;
 pub mod bootstrap;
 pub mod credentials;
 pub mod databases;
@@ -20,6 +21,7 @@ pub mod publish_provider;
 pub mod put_resource;
 pub mod read_resource;
 pub mod refusal;
+pub mod restore;
 pub mod rotate_credentials;
 pub mod secrets;
 mod spec;

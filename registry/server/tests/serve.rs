@@ -101,6 +101,12 @@ impl Process {
         self.child.wait().unwrap()
     }
 
+    /// Ends it as a power cut does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits until it died by itself, then gives the folder back.
     pub(crate) fn wait_for_death(mut self) -> (tempfile::TempDir, String) {
         let mut status = None;

@@ -80,8 +80,13 @@ pub(super) fn load_config(
     given: Option<&std::path::Path>,
     context: &Context<'_>,
 ) -> Result<Config, config::ConfigError> {
+    Config::load(&config_path(given, context), context.variables)
+}
+
+/// Where the configuration of this machine is.
+pub(super) fn config_path(given: Option<&std::path::Path>, context: &Context<'_>) -> PathBuf {
     let named = given.map(PathBuf::from).or_else(|| context.variable("IDP_CONFIG").map(Into::into));
-    Config::load(&named.unwrap_or_else(|| "idp.toml".into()), context.variables)
+    named.unwrap_or_else(|| "idp.toml".into())
 }
 
 /// Sends the log to standard error.

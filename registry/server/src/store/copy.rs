@@ -67,7 +67,7 @@ pub async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     Ok(conn.close().await?)
 }
 
-/// Opens a database as it is: only to read, with the schema that it has, and whatever its content makes SQLite do.
+/// Opens a database as it is: only to read, and with the schema that it has.
 pub async fn open(path: &Path) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
