@@ -160,7 +160,14 @@ pub async fn make(
     }
     let mut draft = Draft::begin(out)?;
     // A server of an older version may run: its database stays as it is.
-    copy::copy(&from, &draft.database.0).await?;
+    copy::copy(&from, &draft.database.0).await.map_err(|error| match error {
+        // It is the copy that has no room, not the database.
+        StoreError::Full(_) => {
+            let source = io::ErrorKind::StorageFull.into();
+            BackupError::io("write", &draft.database.0, source)
+        }
+        error => error.into(),
+    })?;
     failpoint::hit("backup.database_copied");
     let blobs = Blobs::beside(&config.server.data_dir.join("blobs"));
     let looked = look(&draft.database.0, &blobs, skip_damaged).await?;
