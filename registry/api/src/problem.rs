@@ -40,6 +40,23 @@ pub struct FieldError {
     pub fix: Option<String>,
 }
 
+impl FieldError {
+    /// A wrong part, by which rule, in words, and how to mend it.
+    pub fn new(
+        pointer: impl Into<String>,
+        rule: impl Into<String>,
+        detail: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self {
+            pointer: pointer.into(),
+            detail: detail.into(),
+            rule: rule.into(),
+            fix: Some(fix.into()),
+        }
+    }
+}
+
 impl Problem {
     /// Media type of the body.
     pub const CONTENT_TYPE: &'static str = "application/problem+json";

@@ -1,6 +1,8 @@
 //! Everything a handler may use, opened once.
 
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use registry_api::{ModuleAddress, ProviderAddress};
@@ -54,6 +56,27 @@ pub enum StartError {
     #[error("cannot make the data folder {}", path.display())]
     DataFolder {
         /// Which.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Somebody else has the data folder.
+    #[error(
+        "the data folder {} is in use by another process{holder}; stop that one first, or name another folder in \
+         server.data_dir",
+        path.display()
+    )]
+    InUse {
+        /// Which.
+        path: PathBuf,
+        /// Its number, where it wrote that down.
+        holder: String,
+    },
+    /// The lock of the data folder.
+    #[error("cannot lock {}", path.display())]
+    Lock {
+        /// Which file.
         path: PathBuf,
         /// What the system said.
         #[source]
@@ -132,6 +155,56 @@ impl App {
     pub fn link(&self, path: &str) -> String {
         format!("{}{path}", self.config.server.public_url)
     }
+}
+
+/// Name of the lock in the data folder.
+pub const LOCK: &str = "server.lock";
+
+/// A data folder that this process has alone: another server would sweep its uploads and take over its operations, and
+/// a restore would move the folder away. The system gives it free when the process ends, however it does.
+#[derive(Debug)]
+pub struct Alone(#[expect(dead_code, reason = "kept open: the lock goes with it")] File);
+
+impl Alone {
+    /// Takes the folder, and makes it where there is none; refused while somebody else has it.
+    pub fn hold(folder: &Path) -> Result<Self, StartError> {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| StartError::DataFolder { path: folder.to_owned(), source })?;
+        let path = folder.join(LOCK);
+        let failed = |source| StartError::Lock { path: path.clone(), source };
+        let mut options = OpenOptions::new();
+        // Not emptied before it is ours: it says whose it is.
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = match options.open(&path) {
+            // Made by another user; to be locked it need not be written.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path),
+            opened => opened,
+        }
+        .map_err(failed)?;
+        match file.try_lock() {
+            // Only words for a person.
+            Ok(()) => drop(write_holder(&mut file)),
+            Err(TryLockError::WouldBlock) => {
+                let holder = read_holder(&mut file);
+                return Err(StartError::InUse { path: folder.to_owned(), holder });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        Ok(Self(file))
+    }
+}
+
+fn write_holder(file: &mut File) -> io::Result<()> {
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// ` (42)`, or nothing.
+fn read_holder(file: &mut File) -> String {
+    let mut text = String::new();
+    // Only words for a person: what cannot be read is left out.
+    let _ = file.take(20).read_to_string(&mut text);
+    text.trim().parse::<u32>().map_or_else(|_| String::new(), |id| format!(" ({id})"))
 }
 
 /// Opens only the database, for commands that work on the data folder.

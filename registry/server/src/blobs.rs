@@ -148,6 +148,11 @@ impl Blobs {
         Ok(blobs)
     }
 
+    /// The folder as it is, for a process beside the one that has it: makes and sweeps nothing.
+    pub fn beside(root: &Path) -> Self {
+        Self { root: Arc::new(root.to_owned()), checked: Arc::default() }
+    }
+
     /// Starts a blob of unknown size.
     pub async fn writer(&self) -> Result<BlobWriter, BlobError> {
         let path = self.temporary_folder().join(id::new(0));
@@ -171,25 +176,38 @@ impl Blobs {
     /// Opens a blob for reading, after checking that it is what its name says.
     pub async fn read(&self, sha256: &str) -> Result<OpenBlob, BlobError> {
         let path = self.path(sha256);
-        let mut file = match fs::File::open(&path).await {
+        let OpenBlob { mut file, bytes } = self.read_unchecked(sha256).await?;
+        let meta = file.metadata().await.map_err(|e| BlobError::io(&path, e))?;
+        let modified = meta.modified().map_err(|e| BlobError::io(&path, e))?;
+        let seen = Seen { bytes, modified };
+        if self.lock_checked().get(sha256) != Some(&seen) {
+            let found = hash_file(&mut file).await.map_err(|e| BlobError::io(&path, e))?;
+            if found != sha256 {
+                return Err(self.damaged(sha256, found));
+            }
+            self.lock_checked().insert(sha256.to_owned(), seen);
+            file = fs::File::open(&path).await.map_err(|e| BlobError::io(&path, e))?;
+        }
+        Ok(OpenBlob { file, bytes })
+    }
+
+    /// Opens a blob for somebody who checks it while reading.
+    pub async fn read_unchecked(&self, sha256: &str) -> Result<OpenBlob, BlobError> {
+        let path = self.path(sha256);
+        let file = match fs::File::open(&path).await {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(BlobError::Missing { sha256: sha256.to_owned(), path });
             }
             Err(error) => return Err(BlobError::io(&path, error)),
         };
-        let meta = file.metadata().await.map_err(|e| BlobError::io(&path, e))?;
-        let modified = meta.modified().map_err(|e| BlobError::io(&path, e))?;
-        let seen = Seen { bytes: meta.len(), modified };
-        if self.lock_checked().get(sha256) != Some(&seen) {
-            let found = hash_file(&mut file).await.map_err(|e| BlobError::io(&path, e))?;
-            if found != sha256 {
-                return Err(BlobError::Damaged { sha256: sha256.to_owned(), found, path });
-            }
-            self.lock_checked().insert(sha256.to_owned(), seen);
-            file = fs::File::open(&path).await.map_err(|e| BlobError::io(&path, e))?;
-        }
-        Ok(OpenBlob { file, bytes: seen.bytes })
+        let bytes = file.metadata().await.map_err(|e| BlobError::io(&path, e))?.len();
+        Ok(OpenBlob { file, bytes })
+    }
+
+    /// What is wrong with a blob whose content has another digest.
+    pub fn damaged(&self, sha256: &str, found: String) -> BlobError {
+        BlobError::Damaged { sha256: sha256.to_owned(), found, path: self.path(sha256) }
     }
 
     /// The whole of a blob.

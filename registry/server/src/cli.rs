@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod backup;
 mod client;
 mod completions;
 mod deploy;
@@ -24,6 +25,7 @@ mod provider;
 mod publish;
 mod reference;
 mod resources;
+mod restore;
 mod secret;
 mod serve;
 mod status;
@@ -60,7 +62,10 @@ Run it:
   idp provider keygen && idp provider publish --binary terraform-provider-idp --version 1.0.0
 
 Keep it:
-  copy /etc/idp/secrets.key somewhere apart from the copies of the database, and again after
+  idp backup /backups/idp-1.tar      everything but keys and configuration, while the server runs
+  idp backup verify /backups/idp-1.tar
+  idp restore /backups/idp-1.tar     on a machine with the configuration and the keys
+  copy /etc/idp/secrets.key and /etc/idp/trust somewhere apart from the backups, and the former again after
   idp secret keys rotate             another key for all secrets, while the server runs
 
 Exit codes:
@@ -96,6 +101,8 @@ enum Command {
     Keys(keys::Keys),
     Status(status::Status),
     Audit(audit::Audit),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     #[command(name = "gitops")]
     GitOps(gitops::GitOps),
     Lock(lock::Lock),
@@ -144,6 +151,8 @@ pub fn run(variables: &BTreeMap<String, String>) -> ExitCode {
             Command::Keys(command) => command.run(&context).await,
             Command::Status(command) => command.run(&context).await,
             Command::Audit(command) => command.run(&context).await,
+            Command::Backup(command) => command.run(&context).await,
+            Command::Restore(command) => command.run(&context).await,
             Command::GitOps(command) => command.run(&context).await,
             Command::Lock(command) => command.run(&context).await,
             Command::Oidc(command) => command.run(&context).await,

@@ -53,6 +53,17 @@ pub const ALL: &[&str] = &[
     "credentials.recorded",
     "credentials.made",
     "credentials.dropped",
+    "backup.database_copied",
+    "backup.manifest_written",
+    "backup.blob_written",
+    "backup.written",
+    "backup.renamed",
+    "restore.began",
+    "restore.database_written",
+    "restore.blob_written",
+    "restore.checked",
+    "restore.staged",
+    "restore.renamed",
 ];
 
 /// Where the process dies, and how often it still passes there before.

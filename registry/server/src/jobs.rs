@@ -1,9 +1,9 @@
 //! The worker: carries out what was accepted, whatever happens to the process in between.
 //!
 //! Operations are rows. A worker claims those that are due under a lease, prolongs it while it works, and writes
-//! nothing once it lost it. What a dead process had claimed is claimed again: at once where this process is the only
-//! one on the data folder, else when the lease runs out. A step may therefore run twice, and is made so that the
-//! second time does no harm. Beside it runs the sweeper, which ends logins whose time is over.
+//! nothing once it lost it. What a dead process had claimed is claimed again at once: a server has its data folder
+//! alone. A step may therefore run twice, and is made so that the second time does no harm. Beside it runs the sweeper,
+//! which ends logins whose time is over.
 
 mod commit;
 mod operation;
@@ -11,7 +11,6 @@ mod provision;
 mod sweep;
 
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -38,7 +37,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts working on the queue of `app`.
+    /// Starts working on the queue of `app`, whose data folder the caller has alone.
     pub fn start(app: App) -> Self {
         let (stop, stopped) = watch::channel(false);
         let sweeping = tokio::spawn(sweep::sweep(app.clone(), stopped.clone()));
@@ -70,8 +69,7 @@ struct UnderWay {
 }
 
 async fn work(app: App, mut stopped: watch::Receiver<bool>) {
-    // Held as long as this process works.
-    let _only = resume(&app).await;
+    resume(&app).await;
     let mut under_way = UnderWay::default();
     let mut renewal = tokio::time::interval(LEASE / 3);
     loop {
@@ -90,26 +88,14 @@ async fn work(app: App, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-/// Takes back what a process that died had claimed, if no other process can still be at it.
-async fn resume(app: &App) -> Option<File> {
-    let path = app.config.server.data_dir.join("worker.lock");
-    let lock = match File::create(&path).map(|file| (file.try_lock(), file)) {
-        Ok((Ok(()), file)) => file,
-        Ok((Err(TryLockError::WouldBlock), _)) => {
-            tracing::info!("another process works on this data folder; its claims are left alone");
-            return None;
-        }
-        Ok((Err(TryLockError::Error(error)), _)) | Err(error) => {
-            tracing::warn!(%error, path = %path.display(), "cannot lock; claims of a dead process run out by themselves");
-            return None;
-        }
-    };
+/// Takes back what a process that died had claimed: nobody else can still be at it.
+async fn resume(app: &App) {
     match release(app).await {
         Ok(0) => {}
         Ok(count) => tracing::info!(operations = count, "resuming operations of the last process"),
+        // They run out by themselves.
         Err(error) => tracing::error!(error = %chain(&error), "cannot resume operations yet"),
     }
-    Some(lock)
 }
 
 async fn release(app: &App) -> Result<u64, StoreError> {

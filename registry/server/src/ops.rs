@@ -3,6 +3,7 @@
 pub mod accept;
 pub mod adopt;
 pub mod age;
+pub mod backup;
 pub mod bootstrap;
 pub mod ci_key;
 pub mod consumers;
@@ -29,6 +30,7 @@ pub mod put_resource;
 pub mod read_module;
 pub mod read_resource;
 pub mod refusal;
+pub mod restore;
 pub mod rotate_credentials;
 pub mod secrets;
 mod spec;

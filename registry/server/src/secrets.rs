@@ -266,6 +266,14 @@ impl Secrets {
     }
 }
 
+/// Whether key file and database fit, as [`Secrets::open`] wants it; changes neither.
+pub async fn check_fit(conn: &mut Connection, file: &Path) -> Result<(), SecretsError> {
+    match secret_keys::keys(conn).await?.as_slice() {
+        [] => Ok(()),
+        known => Secrets::fit(file, known).map(drop),
+    }
+}
+
 async fn keys(store: &Store) -> Result<Vec<KeyRow>, StoreError> {
     secret_keys::keys(&mut *store.read().await?).await
 }

@@ -7,6 +7,7 @@
 //! cut loses one.
 
 pub mod audit;
+pub mod copy;
 mod document;
 pub mod downloads;
 pub mod environments;
@@ -26,6 +27,7 @@ pub mod tokens;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -33,6 +35,9 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 /// A transaction that may write; dropped without [`Transaction::commit`] it never happened.
 pub type Tx = Transaction<'static, Sqlite>;
+
+/// The schema, step by step.
+static MIGRATOR: Migrator = sqlx::migrate!("./migrations");
 
 /// How many connections read at once.
 const READERS: u32 = 8;
@@ -92,7 +97,7 @@ impl Store {
             .acquire_timeout(Duration::from_secs(30))
             .connect_with(options.clone())
             .await?;
-        sqlx::migrate!("./migrations").run(&writer).await?;
+        MIGRATOR.run(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(Duration::from_secs(10))

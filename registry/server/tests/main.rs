@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails is its test failing")]
 
 mod archives;
+mod backup;
 mod cli;
 mod dev;
 mod guards;

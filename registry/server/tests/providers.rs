@@ -64,6 +64,11 @@ async fn publish(registry: &Registry, key: &SigningKey, packages: &[(&str, &[u8]
     registry.put_form(PATH, form, &registry.admin).await
 }
 
+/// Publishes a release, whatever it is.
+pub(crate) async fn publish_one(registry: &Registry) {
+    publish(registry, key(), &[(LINUX, &good_zip())]).await.assert(201);
+}
+
 #[tokio::test]
 async fn a_release_is_served_as_terraform_reads_it() {
     let registry = Registry::start().await;

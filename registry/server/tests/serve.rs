@@ -101,6 +101,12 @@ impl Process {
         self.child.wait().unwrap()
     }
 
+    /// Ends it as a power cut does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits until it died by itself, then gives the folder back.
     pub(crate) fn wait_for_death(mut self) -> (tempfile::TempDir, String) {
         let mut status = None;
@@ -109,6 +115,11 @@ impl Process {
             status.is_some()
         });
         assert!(!status.unwrap().success());
+        self.into_folder()
+    }
+
+    /// Gives the folder and the token back.
+    pub(crate) fn into_folder(mut self) -> (tempfile::TempDir, String) {
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         (folder, std::mem::take(&mut self.token))
     }
@@ -315,4 +326,20 @@ fn write_certificate(folder: &Path) -> (PathBuf, PathBuf) {
     std::fs::write(&certificate, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     (certificate, key)
+}
+
+#[test]
+fn a_second_server_on_the_same_data_is_refused_until_the_first_is_gone() {
+    let mut first = Process::start("");
+
+    let second = idp(first.folder.path()).arg("serve").env("IDP_LISTEN", "127.0.0.1:0").output();
+
+    let second = second.unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let said = text(&second.stderr);
+    assert!(said.contains("in use by another process (") && said.contains("data_dir"), "{said}");
+    assert!(first.get("/readyz").starts_with("HTTP/1.1 200"));
+    first.stop();
+    let (folder, token) = first.into_folder();
+    Process::start_in(folder, token, |_| {});
 }

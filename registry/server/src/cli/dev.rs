@@ -15,7 +15,7 @@ use super::init::{Initialised, initialise};
 use super::provider::{Release, generate_key, this_platform};
 use super::publish::{guess_address, module_version, prepare};
 use super::{Context, serve};
-use crate::app::App;
+use crate::app::{Alone, App};
 use crate::clock::Clock;
 use crate::config::{Config, Secret};
 use crate::model::module::parse_version;
@@ -88,6 +88,7 @@ impl Dev {
             config.server.log_format,
             Some(context.variable("IDP_LOG").unwrap_or("warn,sqlx=error")),
         );
+        let _alone = Alone::hold(&config.server.data_dir)?;
         let listener = Listener::bind(&config).await?;
         let url = format!("http://{}", listener.address()?);
         config.server.public_url.clone_from(&url);

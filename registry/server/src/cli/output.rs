@@ -1,10 +1,13 @@
 //! Answers on standard output, everything else on standard error; text or JSON.
 
 use std::fmt::Display;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
+
+use crate::ops::backup::Watch;
 
 /// Where answers go and in which form.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +48,12 @@ impl Output {
         }
     }
 
+    /// Tells a person at a terminal how far something long is.
+    pub(super) fn meter(self, what: &'static str) -> Meter {
+        let is_shown = !self.json && io::stderr().is_terminal();
+        Meter { what: is_shown.then_some(what), shown: AtomicU64::new(u64::MAX) }
+    }
+
     /// Says why the command failed.
     pub(super) fn failed(self, error: &anyhow::Error) -> ExitCode {
         let mut err = io::stderr().lock();
@@ -55,4 +64,43 @@ impl Output {
         };
         ExitCode::FAILURE
     }
+}
+
+/// One line on a terminal, written over as it moves.
+#[derive(Debug)]
+pub(super) struct Meter {
+    what: Option<&'static str>,
+    shown: AtomicU64,
+}
+
+impl Watch for Meter {
+    fn at(&self, done: u64, total: u64) {
+        let Some(what) = self.what else { return };
+        let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
+        if self.shown.swap(percent, Ordering::Relaxed) != percent {
+            // A closed terminal must not stop the work.
+            let _ = write!(io::stderr(), "\r{what}: {percent} % of {}", size(total));
+        }
+    }
+}
+
+impl Drop for Meter {
+    fn drop(&mut self) {
+        if self.what.is_some() && self.shown.load(Ordering::Relaxed) != u64::MAX {
+            let _ = writeln!(io::stderr());
+        }
+    }
+}
+
+/// `12 KiB`, for people.
+pub(super) fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut shown = (bytes, "bytes");
+    for unit in units {
+        if shown.0 < 10 * 1024 {
+            break;
+        }
+        shown = (shown.0 / 1024, unit);
+    }
+    format!("{} {}", shown.0, shown.1)
 }

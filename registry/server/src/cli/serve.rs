@@ -9,7 +9,7 @@ use clap::Args;
 use tracing_subscriber::EnvFilter;
 
 use super::Context;
-use crate::app::App;
+use crate::app::{Alone, App};
 use crate::clock::Clock;
 use crate::config::{Config, LogFormat};
 use crate::jobs::Worker;
@@ -49,6 +49,7 @@ impl Serve {
             );
         }
         start_log(config.server.log_format, context.variable("IDP_LOG"));
+        let _alone = Alone::hold(&config.server.data_dir)?;
         let app = App::start(config, Clock::system()).await?;
         let listener = Listener::bind(&app.config).await?;
         run_server(app, listener).await
@@ -79,8 +80,13 @@ pub(super) fn load_config(
     given: Option<&std::path::Path>,
     context: &Context<'_>,
 ) -> Result<Config, config::ConfigError> {
+    Config::load(&config_path(given, context), context.variables)
+}
+
+/// Where the configuration of this machine is.
+pub(super) fn config_path(given: Option<&std::path::Path>, context: &Context<'_>) -> PathBuf {
     let named = given.map(PathBuf::from).or_else(|| context.variable("IDP_CONFIG").map(Into::into));
-    Config::load(&named.unwrap_or_else(|| "idp.toml".into()), context.variables)
+    named.unwrap_or_else(|| "idp.toml".into())
 }
 
 /// Sends the log to standard error.

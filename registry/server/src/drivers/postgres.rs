@@ -49,7 +49,7 @@ pub use self::{
     login::Login,
     logins::LoginSeen,
     mark::Mark,
-    password::{PASSWORD_BYTES, password_from},
+    password::new_password,
     settings::{Settings, Tls},
     steps::{Action, Change, Watch, unwatched},
     unmanaged::Unmanaged,

@@ -127,12 +127,12 @@ impl TierInputs {
             let default = property.get("default");
             if is_locked(property) && object.get(name).is_some_and(|given| Some(given) != default) {
                 let shown = default.map_or_else(String::new, |value| format!(" to {value}"));
-                errors.push(FieldError {
-                    pointer: here,
-                    detail: format!("the golden path fixes {name}{shown}"),
-                    rule: "locked".to_owned(),
-                    fix: Some(hint(property).unwrap_or_else(|| format!("remove {name}"))),
-                });
+                errors.push(FieldError::new(
+                    here,
+                    "locked",
+                    format!("the golden path fixes {name}{shown}"),
+                    hint(property).unwrap_or_else(|| format!("remove {name}")),
+                ));
                 continue;
             }
             if !object.contains_key(name)
@@ -205,11 +205,13 @@ impl TierInputs {
                 };
                 let unexpected = unexpected.iter().take(MAX_ERRORS);
                 unexpected
-                    .map(|name| FieldError {
-                        pointer: format!("{base}/{}", escape(name)),
-                        detail: format!("this path takes no {name:?}"),
-                        rule: "unknown_input".to_owned(),
-                        fix: Some(advice.clone()),
+                    .map(|name| {
+                        FieldError::new(
+                            format!("{base}/{}", escape(name)),
+                            "unknown_input",
+                            format!("this path takes no {name:?}"),
+                            advice.clone(),
+                        )
                     })
                     .collect()
             }

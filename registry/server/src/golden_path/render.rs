@@ -150,15 +150,15 @@ impl GoldenPath {
                 let objectives = slo::objectives(&slo, buckets, prometheus)?;
                 Ok((objectives.tree, objectives.notices))
             }
-            None if given.get("slo").is_some() => Err(vec![FieldError {
-                pointer: "/spec/slo".to_owned(),
-                detail: format!(
+            None if given.get("slo").is_some() => Err(vec![FieldError::new(
+                "/spec/slo",
+                "slo_needs_prometheus",
+                format!(
                     "nothing measures it: the environment {} has no Prometheus",
                     environment.name
                 ),
-                rule: "slo_needs_prometheus".to_owned(),
-                fix: Some("leave slo out, or give the environment a Prometheus".to_owned()),
-            }]),
+                "leave slo out, or give the environment a Prometheus",
+            )]),
             None => Ok((Tree::Null, Vec::new())),
         }
     }
@@ -289,12 +289,7 @@ impl GoldenPath {
 /// What templates may know of a database: how it is called on its server, and how it is reached.
 fn database(request: &RenderRequest) -> Result<Value, RenderError> {
     let refuse = |rule: &str, detail: String, fix: &str| {
-        RenderError::Inputs(vec![FieldError {
-            pointer: "/name".to_owned(),
-            detail,
-            rule: rule.to_owned(),
-            fix: Some(fix.to_owned()),
-        }])
+        RenderError::Inputs(vec![FieldError::new("/name", rule, detail, fix)])
     };
     let Some(postgres) = &request.environment.postgres else {
         return Err(refuse(

@@ -224,12 +224,7 @@ fn text(value: impl std::fmt::Display) -> Tree {
 }
 
 fn refuse(pointer: &str, rule: &str, detail: String, fix: &str) -> FieldError {
-    FieldError {
-        pointer: format!("/spec/slo{pointer}"),
-        detail,
-        rule: rule.to_owned(),
-        fix: Some(fix.to_owned()),
-    }
+    FieldError::new(format!("/spec/slo{pointer}"), rule, detail, fix)
 }
 
 #[cfg(test)]

@@ -12,9 +12,10 @@ use crate::failpoint;
 use crate::model::provision::{DatabaseWish, Provision};
 use crate::model::revision::Revision;
 use crate::ops::databases::{self, database};
-use crate::ops::delete_resource::{place, require_unused};
+use crate::ops::delete_resource::require_unused;
 use crate::ops::dumps;
 use crate::ops::logins::{self, Cause};
+use crate::ops::places::place;
 use crate::ops::refusal::PlatformError;
 use crate::platform::Place;
 use crate::store::operations::{self, OperationRow};
@@ -25,7 +26,7 @@ use crate::store::{self, StoreError, Tx, leases};
 pub(super) struct Provisioned {
     /// For people.
     pub(super) detail: String,
-    /// Version of the database's server.
+    /// Version of the database's server, where the target does not have it.
     pub(super) engine_version: Option<String>,
 }
 
@@ -42,7 +43,8 @@ pub(super) async fn provision(
         let server = &databases::databases(place)?.server;
         let options = Options { adopt: target.adopted };
         let done = server.converge(&database(&row.resource, wish)?, options, &watch).await?;
-        provisioned.engine_version = Some(server.version().await?);
+        let known = target.outputs.database.as_ref().is_some_and(|it| it.engine_version.is_some());
+        provisioned.engine_version = if known { None } else { Some(server.version().await?) };
         provisioned.detail = told(wish, &done);
     }
     let trigger = new_trigger(app, row, target).await?;

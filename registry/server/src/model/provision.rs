@@ -149,7 +149,7 @@ fn database(
     environment: &EnvironmentFacts,
 ) -> Result<Provision, Vec<FieldError>> {
     let Some(postgres) = &environment.postgres else {
-        return Err(vec![error(
+        return Err(vec![FieldError::new(
             "/environment",
             "no_databases",
             format!("environment {:?} has no database server", environment.name.as_str()),
@@ -157,10 +157,10 @@ fn database(
         )]);
     };
     let names = DatabaseNames::new(&postgres.prefix, &reference.name).map_err(|cause| {
-        vec![error("/name", cause.rule(), cause.to_string(), "choose another name")]
+        vec![FieldError::new("/name", cause.rule(), cause.to_string(), "choose another name")]
     })?;
     let spec: DatabaseSpec = serde_json::from_value(filled.clone()).map_err(|cause| {
-        vec![error("/spec", "type", cause.to_string(), "correct the specification")]
+        vec![FieldError::new("/spec", "type", cause.to_string(), "correct the specification")]
     })?;
     let wrong = not_allowed(&spec, postgres, environment);
     if !wrong.is_empty() {
@@ -205,7 +205,7 @@ fn not_allowed(
     let unknown = spec.extensions.iter().filter(|name| !postgres.extensions.contains(*name));
     unknown
         .map(|name| {
-            error(
+            FieldError::new(
                 "/spec/extensions",
                 "extension_not_allowed",
                 format!(
@@ -238,7 +238,7 @@ fn settings(spec: &DatabaseSpec) -> Result<BTreeMap<String, String>, Vec<FieldEr
             Some(millis) => {
                 settings.insert(setting.to_owned(), format!("{millis}ms"));
             }
-            None => wrong.push(error(
+            None => wrong.push(FieldError::new(
                 pointer,
                 "duration",
                 format!("{text:?} is no duration that the server takes"),
@@ -262,15 +262,6 @@ fn milliseconds(text: &str) -> Option<u32> {
     };
     let millis = number.parse::<u32>().ok()?.checked_mul(factor)?;
     (1..=86_400_000).contains(&millis).then_some(millis)
-}
-
-fn error(pointer: &str, rule: &str, detail: String, fix: &str) -> FieldError {
-    FieldError {
-        pointer: pointer.to_owned(),
-        detail,
-        rule: rule.to_owned(),
-        fix: Some(fix.to_owned()),
-    }
 }
 
 #[cfg(test)]

@@ -309,12 +309,7 @@ impl SelectionError {
                  and only then lock again",
             ),
         };
-        FieldError {
-            pointer: pointer.to_owned(),
-            detail: self.to_string(),
-            rule: rule.to_owned(),
-            fix: Some(fix.to_owned()),
-        }
+        FieldError::new(pointer, rule, self.to_string(), fix)
     }
 }
 

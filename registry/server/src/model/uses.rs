@@ -74,7 +74,7 @@ pub fn used(
         }
     }
     if !uses.is_empty() && environment.secrets.is_none() {
-        wrong.push(error(
+        wrong.push(FieldError::new(
             "/spec/uses",
             "uses_needs_secrets",
             format!("environment {:?} has no way to read secrets", environment.name.as_str()),
@@ -92,7 +92,7 @@ fn one(
 ) -> Result<Used, FieldError> {
     let pointer = format!("/spec/uses/{}", alias.replace('~', "~0").replace('/', "~1"));
     let Some(alias) = parse_alias(alias) else {
-        return Err(error(
+        return Err(FieldError::new(
             &pointer,
             "alias",
             format!("{alias:?} is no name for what is used"),
@@ -129,8 +129,9 @@ fn resource(
     environment: &Name,
     id: &str,
 ) -> Result<(&'static str, Name), FieldError> {
-    let refuse =
-        |rule, detail: String, fix| Err(error(&format!("{pointer}/resource"), rule, detail, fix));
+    let refuse = |rule, detail: String, fix| {
+        Err(FieldError::new(format!("{pointer}/resource"), rule, detail, fix))
+    };
     let shown: String = id.chars().take(120).collect();
     let parts: Vec<&str> = id.split('/').collect();
     let [kind, place, name] = parts.as_slice() else {
@@ -159,13 +160,13 @@ fn resource(
 fn access(pointer: &str, kind: &str, access: Option<Access>) -> Result<Option<Access>, FieldError> {
     let pointer = format!("{pointer}/access");
     match (kind, access) {
-        ("database", None) => Err(error(
+        ("database", None) => Err(FieldError::new(
             &pointer,
             "uses_access",
             "it is not said what the service may do in the database".to_owned(),
             "write access = \"read\", \"write\" or \"migrate\"",
         )),
-        ("secret", Some(_)) => Err(error(
+        ("secret", Some(_)) => Err(FieldError::new(
             &pointer,
             "uses_access",
             "a secret is only ever read".to_owned(),
@@ -182,15 +183,16 @@ fn database(
 ) -> Result<UsedDatabase, FieldError> {
     let pointer = format!("{pointer}/resource");
     let Some(postgres) = &environment.postgres else {
-        return Err(error(
+        return Err(FieldError::new(
             &pointer,
             "no_databases",
             format!("environment {:?} has no database server", environment.name.as_str()),
             "use another environment, or have the platform team add [environment.postgres]",
         ));
     };
-    let names = DatabaseNames::new(&postgres.prefix, name)
-        .map_err(|cause| error(&pointer, cause.rule(), cause.to_string(), "use another one"))?;
+    let names = DatabaseNames::new(&postgres.prefix, name).map_err(|cause| {
+        FieldError::new(&pointer, cause.rule(), cause.to_string(), "use another one")
+    })?;
     Ok(UsedDatabase {
         host: postgres.host.clone(),
         port: postgres.port,
@@ -201,15 +203,6 @@ fn database(
 
 fn parse_alias(text: &str) -> Option<Name> {
     text.parse().ok().filter(|_| text.len() <= LONGEST_ALIAS)
-}
-
-fn error(pointer: &str, rule: &str, detail: String, fix: &str) -> FieldError {
-    FieldError {
-        pointer: pointer.to_owned(),
-        detail,
-        rule: rule.to_owned(),
-        fix: Some(fix.to_owned()),
-    }
 }
 
 #[cfg(test)]

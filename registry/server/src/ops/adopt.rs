@@ -4,10 +4,11 @@ use registry_api::platform::{
     Condition, DatabaseOutputs, DatabaseSpec, GitOpsLocation, Kind, Outputs, Resource,
     ResourcePhase, ResourceRef,
 };
+use registry_api::problem::FieldError;
 
 use super::databases::databases;
-use super::places::{Scope, require};
-use super::refusal::{PlatformError, Reason, field, invalid, refuse};
+use super::places::{Scope, place, require};
+use super::refusal::{PlatformError, Reason, invalid, refuse};
 use super::standing;
 use crate::app::App;
 use crate::auth::Token;
@@ -25,7 +26,7 @@ pub(super) fn check(
         return Ok(());
     }
     if reference.kind != Kind::Database {
-        return Err(invalid(vec![field(
+        return Err(invalid(vec![FieldError::new(
             "/adopt",
             "adopt",
             format!("a {} cannot be adopted", reference.kind),
@@ -41,8 +42,7 @@ pub async fn unmanaged(
     token: &Token,
     reference: &ResourceRef,
 ) -> Result<Resource, PlatformError> {
-    let (place, environment) =
-        (super::delete_resource::place(app, reference)?, &reference.environment);
+    let (place, environment) = (place(app, reference)?, &reference.environment);
     let may_approve = |owner: &registry_api::Name| {
         token.rights.allows(&Action::Approve, environment.as_str(), owner.as_str())
     };

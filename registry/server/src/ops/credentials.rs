@@ -6,16 +6,15 @@
 use registry_api::platform::{Credential, CredentialLease, CredentialRequest, Kind, ResourcePhase};
 use registry_api::problem::FieldError;
 use serde_json::json;
-use zeroize::Zeroizing;
 
-use super::databases::databases;
-use super::places::require;
-use super::refusal::{PlatformError, Reason, field, invalid, refuse};
+use super::databases::{databases, reference};
+use super::places::{place, require};
+use super::refusal::{PlatformError, Reason, invalid, refuse};
 use super::standing::{subject, title};
 use crate::app::App;
 use crate::auth::Token;
 use crate::clock::rfc3339;
-use crate::drivers::postgres::{Identifier, Login, PASSWORD_BYTES, PostgresError, password_from};
+use crate::drivers::postgres::{Identifier, Login, PostgresError, new_password};
 use crate::model::audit::Event;
 use crate::model::names::ephemeral_login;
 use crate::model::right::Action;
@@ -45,14 +44,12 @@ pub async fn open(
     require(token, &right, &row.reference.environment, &row.owner)?;
     require_standing(&row)?;
     let ttl = ttl(request)?;
-    let place = place(app, &row)?;
+    let place = place(app, &row.reference)?;
     let now = app.clock.now();
     let lease = lease(token, &row, request, ttl, now)?;
     record(app, &lease, token, now).await?;
     failpoint::hit("credentials.recorded");
-    let mut random = Zeroizing::new([0_u8; PASSWORD_BYTES]);
-    id::fill_random(random.as_mut_slice());
-    let password = password_from(&random);
+    let password = new_password();
     let wish = login(place, &lease)?.with_valid_until(lease.expires_at);
     if let Err(error) = databases(place)?.server.put_login(&wish, Some(&password)).await {
         // Nobody knows its password; the sweeper removes what there may be of it.
@@ -159,7 +156,7 @@ fn ttl(request: &CredentialRequest) -> Result<u32, PlatformError> {
     if (least..=most).contains(&given) {
         return Ok(given);
     }
-    let wrong: FieldError = field(
+    let wrong: FieldError = FieldError::new(
         "/ttl_seconds",
         "range",
         format!("{given} seconds is not between {least} and {most}"),
@@ -226,15 +223,8 @@ fn ended(lease_id: &str) -> PlatformError {
     )
 }
 
-fn place<'a>(app: &'a App, row: &ResourceRow) -> Result<&'a Place, PlatformError> {
-    super::delete_resource::place(app, &row.reference)
-}
-
 fn place_of<'a>(app: &'a App, lease: &LeaseRow) -> Result<&'a Place, PlatformError> {
-    super::delete_resource::place(
-        app,
-        &super::databases::reference(&lease.environment, &lease.database),
-    )
+    place(app, &reference(&lease.environment, &lease.database))
 }
 
 fn login(place: &Place, lease: &LeaseRow) -> Result<Login, PlatformError> {
@@ -263,7 +253,7 @@ fn event(action: &str, lease: &LeaseRow, actor: &str, at: i64) -> Event {
         at,
         actor: actor.to_owned(),
         action: action.to_owned(),
-        subject: subject(&super::databases::reference(&lease.environment, &lease.database)),
+        subject: subject(&reference(&lease.environment, &lease.database)),
         detail: json!({
             "credentials": lease.id,
             "role": lease.role,

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use registry_api::platform::{Kind, ResourceRef, SecretRef};
+use registry_api::problem::FieldError;
 
-use super::refusal::{PlatformError, Reason, field, invalid, refuse};
+use super::refusal::{PlatformError, Reason, invalid, refuse};
 use crate::app::App;
 use crate::drivers::postgres::{
     Database, Identifier, Login, MANAGED_SCHEMA, Options, PostgresError,
@@ -187,7 +188,7 @@ pub fn consumer_wish(place: &Place, row: &LoginRow) -> Result<LoginWish, Platfor
 /// The driver knows no specifications; what of its refusals is the specification's fault says here where.
 fn about_the_specification(error: PostgresError) -> PlatformError {
     match error {
-        PostgresError::Extension { extension, problem, .. } => invalid(vec![field(
+        PostgresError::Extension { extension, problem, .. } => invalid(vec![FieldError::new(
             "/spec/extensions",
             "extension_not_available",
             format!("extension {extension:?} cannot be had on the database server: {problem}"),

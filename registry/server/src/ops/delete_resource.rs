@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::accept::{Change, Request, accept, joined};
 use super::databases::databases;
-use super::places::{Scope, require};
+use super::places::{Scope, place, require};
 use super::prepare::{enforce, in_background, judge};
 use super::refusal::{PlatformError, Reason, refuse};
 use super::standing::{self, subject, title};
@@ -120,22 +120,6 @@ pub(super) async fn users(
         has(&row.requested) || row.revision.as_ref().is_some_and(has)
     };
     Ok(services.iter().filter(is_user).map(|row| title(&row.reference)).collect())
-}
-
-/// Where the resource is.
-pub fn place<'a>(app: &'a App, reference: &ResourceRef) -> Result<&'a Place, PlatformError> {
-    app.platform.environments.get(&reference.environment).ok_or_else(|| {
-        refuse(
-            // Not "not found": a client would forget what is still there.
-            Reason::EnvironmentMoved,
-            format!(
-                "{} lives in an environment that is not configured any more; the platform team has to bring \
-                 [[environment]] {:?} back to remove it",
-                title(reference),
-                reference.environment.as_str()
-            ),
-        )
-    })
 }
 
 /// Whose the resource is. An owner that is configured no longer keeps nothing from being removed.

@@ -17,7 +17,8 @@ use super::refusal::{PlatformError, Reason, refuse};
 use super::secrets::{forget_credentials, keep_credentials};
 use crate::app::App;
 use crate::clock::rfc3339;
-use crate::drivers::postgres::{Identifier, PASSWORD_BYTES, password_from};
+use crate::drivers::postgres::{Identifier, new_password};
+use crate::failpoint;
 use crate::model::audit::Event;
 use crate::model::names::Slot;
 use crate::model::provision::LoginWish;
@@ -27,7 +28,6 @@ use crate::model::secret_value::Fields;
 use crate::platform::Place;
 use crate::store::logins::{self, LoginRow};
 use crate::store::{StoreError, Tx, audit, resources, secrets};
-use crate::{failpoint, id};
 
 /// Why credentials are made, and for whom.
 #[derive(Debug, Clone, Copy)]
@@ -211,9 +211,7 @@ async fn prepare(
         },
         updated_at: now,
     };
-    let mut random = Zeroizing::new([0_u8; PASSWORD_BYTES]);
-    id::fill_random(random.as_mut_slice());
-    let password = password_from(&random);
+    let password = new_password();
     let staged = [(PASSWORD.to_owned(), password.clone())].into();
     app.secrets.stage(&mut tx, &wish.secret, next, &staged).await?;
     logins::put_login(&mut tx, &row).await?;
@@ -304,7 +302,7 @@ pub async fn retire(app: &App, row: &LoginRow) -> Result<(), PlatformError> {
         return Ok(());
     }
     let reference = databases::reference(&row.environment, &row.database);
-    let place = super::delete_resource::place(app, &reference)?;
+    let place = super::places::place(app, &reference)?;
     let name = Identifier::new(&active.other().of(&row.role))?;
     databases::databases(place)?.server.retire_login(&name, &row.secret.to_string()).await?;
     failpoint::hit("login.retired");

@@ -14,7 +14,7 @@ use registry_trust::release::ReleaseId;
 use registry_trust::verify::{Content, verify_release};
 
 use super::age;
-use super::refusal::{PlatformError, Reason, field, invalid, refuse};
+use super::refusal::{PlatformError, Reason, invalid, refuse};
 use crate::app::App;
 use crate::blobs::BlobError;
 use crate::clock::rfc3339;
@@ -107,11 +107,11 @@ async fn unknown_path(
 
 fn not_offered(attribute: &str, given: &str, offered: &[&str], among: &str) -> FieldError {
     let given: String = given.chars().take(80).collect();
-    field(
-        &format!("/spec/{attribute}"),
-        &format!("unknown_{attribute}"),
+    FieldError::new(
+        format!("/spec/{attribute}"),
+        format!("unknown_{attribute}"),
         format!("there is no {attribute} {given:?}{among}; there are: {}", listed(offered)),
-        &format!("use one of them, or publish a golden path for that {attribute}"),
+        format!("use one of them, or publish a golden path for that {attribute}"),
     )
 }
 
@@ -137,11 +137,11 @@ pub async fn load_for(
     if offered == kind {
         return Ok(loaded);
     }
-    Err(invalid(vec![field(
+    Err(invalid(vec![FieldError::new(
         "/golden_path",
         "golden_path_kind",
         format!("golden path {} makes a {offered}, not a {kind}", path.address),
-        &format!("use idp_{offered}, or a golden path of another name"),
+        format!("use idp_{offered}, or a golden path of another name"),
     )]))
 }
 

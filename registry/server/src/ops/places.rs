@@ -2,9 +2,11 @@
 //! error that lists those the caller may see.
 
 use registry_api::Name;
+use registry_api::platform::ResourceRef;
 use registry_api::problem::FieldError;
 
-use super::refusal::{PlatformError, Reason, field, invalid, refuse};
+use super::refusal::{PlatformError, Reason, invalid, refuse};
+use super::standing::title;
 use crate::app::App;
 use crate::auth::Token;
 use crate::model::environment::OwnerFacts;
@@ -46,6 +48,22 @@ pub fn scope<'a>(
     .flatten()
     .collect();
     Err(invalid(wrong))
+}
+
+/// Where a resource is that is there.
+pub fn place<'a>(app: &'a App, reference: &ResourceRef) -> Result<&'a Place, PlatformError> {
+    app.platform.environments.get(&reference.environment).ok_or_else(|| {
+        refuse(
+            // Not "not found": a client would forget what is still there.
+            Reason::EnvironmentMoved,
+            format!(
+                "{} lives in an environment that is not configured any more; the platform team has to bring \
+                 [[environment]] {:?} back to remove it",
+                title(reference),
+                reference.environment.as_str()
+            ),
+        )
+    })
 }
 
 /// The environments in which the token may do anything at all.
@@ -120,10 +138,10 @@ pub async fn require_revision(
 fn unknown(pointer: &str, what: &str, given: &Name, visible: &[Name]) -> FieldError {
     let names: Vec<&str> = visible.iter().map(Name::as_str).collect();
     let listed = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-    field(
+    FieldError::new(
         pointer,
-        &format!("unknown_{what}"),
+        format!("unknown_{what}"),
         format!("there is no {what} {:?}; this token may use: {listed}", given.as_str()),
-        &format!("use one of them, or ask the platform team to configure the {what}"),
+        format!("use one of them, or ask the platform team to configure the {what}"),
     )
 }

@@ -7,12 +7,10 @@ use registry_api::platform::{
 use registry_api::problem::FieldError;
 use serde_json::Value;
 
-use super::delete_resource::{
-    judge_removal, owner, place, protection_words, require_unprotected, users,
-};
-use super::places::{Scope, require, require_revision, scope};
+use super::delete_resource::{judge_removal, owner, protection_words, require_unprotected, users};
+use super::places::{Scope, place, require, require_revision, scope};
 use super::prepare::{Draft, Prepared, in_background, judge, prepare};
-use super::refusal::{PlatformError, Reason, field, invalid, refuse};
+use super::refusal::{PlatformError, Reason, invalid, refuse};
 use super::{adopt, logins, paths, spec, standing};
 use crate::app::App;
 use crate::auth::Token;
@@ -318,7 +316,7 @@ async fn check_dump_tool(revision: &Revision, place: &Place) -> Result<(), Platf
         return Ok(());
     };
     match databases.server.check_dump_tool().await {
-        Err(error) if !error.is_retryable() => Err(invalid(vec![field(
+        Err(error) if !error.is_retryable() => Err(invalid(vec![FieldError::new(
             "/spec/final_dump",
             "dump_tool",
             error.to_string(),

@@ -154,13 +154,3 @@ pub fn judged(reason: Reason, detail: String, verdicts: &[&Verdict]) -> Platform
         .collect();
     Box::new(Refusal { reason, detail, errors }).into()
 }
-
-/// One wrong part of a request.
-pub fn field(pointer: &str, rule: &str, detail: String, fix: &str) -> FieldError {
-    FieldError {
-        pointer: pointer.to_owned(),
-        detail,
-        rule: rule.to_owned(),
-        fix: Some(fix.to_owned()),
-    }
-}

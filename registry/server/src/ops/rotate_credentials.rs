@@ -3,9 +3,8 @@
 use registry_api::platform::SecretRef;
 
 use super::databases::{self, consumer_wish};
-use super::delete_resource::place;
 use super::logins::{self, Cause};
-use super::places::{lacks, may_see, require};
+use super::places::{lacks, may_see, place, require};
 use super::refusal::{PlatformError, Reason, refuse};
 use crate::app::App;
 use crate::auth::Token;

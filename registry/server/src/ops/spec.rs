@@ -9,7 +9,7 @@ use registry_api::problem::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::refusal::{PlatformError, field, invalid};
+use super::refusal::{PlatformError, invalid};
 use crate::model::spec::Spec;
 
 /// Attributes that a specification must have.
@@ -34,7 +34,12 @@ pub(super) fn check(kind: Kind, spec: &Value, unknown: &[String]) -> Vec<FieldEr
     for name in required(kind) {
         let pointer = format!("/spec/{name}");
         if !fields.contains_key(*name) && !is_unknown(&pointer) {
-            errors.push(field(&pointer, "required", format!("{name} is missing"), "set it"));
+            errors.push(FieldError::new(
+                &pointer,
+                "required",
+                format!("{name} is missing"),
+                "set it",
+            ));
         }
     }
     let holds_unknown =
@@ -94,11 +99,11 @@ fn check_database(name: &str, value: &Value, pointer: &str) -> Vec<FieldError> {
 }
 
 fn unknown_attribute(kind: Kind, name: &str, pointer: &str, known: &str) -> FieldError {
-    field(
+    FieldError::new(
         pointer,
         "unknown_attribute",
         format!("a {kind} has no attribute {name:?}"),
-        &format!("use one of {known}; what only one path takes goes into parameters"),
+        format!("use one of {known}; what only one path takes goes into parameters"),
     )
 }
 
@@ -116,7 +121,7 @@ fn check_slo(value: &Value, pointer: &str) -> Vec<FieldError> {
             match name.as_str() {
                 "availability" => read::<Option<f64>>(value, &pointer),
                 "latency" => read::<Option<Latency>>(value, &pointer),
-                _ => vec![field(
+                _ => vec![FieldError::new(
                     &pointer,
                     "unknown_attribute",
                     format!("slo has no attribute {name:?}"),
@@ -135,7 +140,12 @@ fn read<T: DeserializeOwned>(value: &Value, pointer: &str) -> Vec<FieldError> {
 }
 
 fn wrong(pointer: &str, detail: String) -> FieldError {
-    field(pointer, "type", detail, "write a value of the type that the schema of the resource says")
+    FieldError::new(
+        pointer,
+        "type",
+        detail,
+        "write a value of the type that the schema of the resource says",
+    )
 }
 
 /// A name as one part of a JSON pointer.

@@ -7,7 +7,7 @@ use registry_api::platform::{ResourcePhase, ResourceRef, SecretRef, ServiceSpec}
 use registry_api::problem::FieldError;
 
 use super::prepare::Draft;
-use super::refusal::{PlatformError, field, invalid};
+use super::refusal::{PlatformError, invalid};
 use super::standing::title;
 use crate::app::App;
 use crate::model::uses::{Used, used};
@@ -63,8 +63,8 @@ fn is_kept(before: Option<&ServiceSpec>, now: &ServiceSpec, alias: &str) -> bool
 
 /// Pods that run would read the credentials of the other one before they are replaced.
 fn other_resource(alias: &str) -> FieldError {
-    field(
-        &format!("/spec/uses/{alias}/resource"),
+    FieldError::new(
+        format!("/spec/uses/{alias}/resource"),
         "uses_moved",
         format!("{alias:?} is another resource already, whose credentials are in use"),
         "choose another name for the new one, and remove this one when nothing uses it any more",
@@ -94,8 +94,8 @@ fn not_there(used: &Used, environment: &Name) -> FieldError {
         Some(reference) => title(&reference),
         None => format!("secret {environment}/{}", used.name),
     };
-    field(
-        &format!("/spec/uses/{}/resource", used.alias),
+    FieldError::new(
+        format!("/spec/uses/{}/resource", used.alias),
         "uses_missing",
         format!("there is no {what}, which this uses as {:?}", used.alias),
         "create it first: refer to the id of its resource, and Terraform does so",

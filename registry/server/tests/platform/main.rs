@@ -8,6 +8,7 @@
 
 mod audit;
 mod authority;
+mod backup;
 mod changes;
 mod command_line;
 mod crash;

@@ -15,16 +15,14 @@ use tempfile::NamedTempFile;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
-use zeroize::Zeroizing;
 
 use super::PostgresServer;
 use super::connection::Turn;
 use super::database::Database;
 use super::error::PostgresError;
 use super::login::Login;
-use super::password::{PASSWORD_BYTES, password_from};
+use super::password::new_password;
 use super::settings::Tls;
-use crate::id::fill_random;
 use crate::model::secret::SecretText;
 
 /// Where programs are looked for, and what they find of the environment.
@@ -88,9 +86,7 @@ impl PostgresServer {
 
     async fn dump_in_turn(&self, turn: &Turn, dump: &Dump<'_>) -> Result<Dumped, PostgresError> {
         let login = dump_login(dump)?;
-        let mut random = Zeroizing::new([0; PASSWORD_BYTES]);
-        fill_random(random.as_mut());
-        let password = password_from(&random);
+        let password = new_password();
         self.put_login_by(&turn.session, &login, Some(&password)).await?;
         let password_file =
             password_file(&password).map_err(|error| file_error(dump.file, &error))?;

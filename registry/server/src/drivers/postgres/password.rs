@@ -3,13 +3,21 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
+use crate::id::fill_random;
 use crate::model::secret::SecretText;
 
 /// Random bytes of a password.
-pub const PASSWORD_BYTES: usize = 24;
+const PASSWORD_BYTES: usize = 24;
+
+/// A new password.
+pub fn new_password() -> SecretText {
+    let mut random = Zeroizing::new([0; PASSWORD_BYTES]);
+    fill_random(random.as_mut_slice());
+    password_from(&random)
+}
 
 /// A password of 32 characters that no encoding of a URL, a shell or JSON changes.
-pub fn password_from(random: &Zeroizing<[u8; PASSWORD_BYTES]>) -> SecretText {
+fn password_from(random: &Zeroizing<[u8; PASSWORD_BYTES]>) -> SecretText {
     SecretText::new(URL_SAFE_NO_PAD.encode(random.as_slice()))
 }
 

@@ -71,7 +71,7 @@ impl Bench {
 
     /// Opens a login and gives its password.
     async fn login(&self, login: &Login) -> SecretText {
-        let password = fresh_password();
+        let password = new_password();
         let put = self.server.put_login(login, Some(&password)).await;
         put.unwrap_or_else(|error| panic!("{}: {error}", self.kind));
         password
@@ -102,12 +102,6 @@ fn login_for(access: Access) -> Login {
     let name = format!("orders_test_{}", access.as_str());
     let resource = format!("login/staging/orders/{}", access.as_str());
     Login::new(&name, orders().name(), access, &resource).unwrap()
-}
-
-fn fresh_password() -> SecretText {
-    let mut random = zeroize::Zeroizing::new([0; PASSWORD_BYTES]);
-    crate::id::fill_random(random.as_mut());
-    password_from(&random)
 }
 
 /// Where two sets of facts differ: object → (wished, seen).

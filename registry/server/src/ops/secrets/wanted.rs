@@ -5,7 +5,7 @@ use registry_api::problem::FieldError;
 
 use crate::model::secret::SecretText;
 use crate::model::secret_value::Source;
-use crate::ops::refusal::{PlatformError, field, invalid};
+use crate::ops::refusal::{PlatformError, invalid};
 
 /// Largest value, in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -46,7 +46,7 @@ fn wrong(body: &PutSecret, given: Option<&SecretText>) -> Vec<FieldError> {
     let trigger = body.rotation.as_ref().map(|rotation| rotation.trigger.len());
     let checks = [
         (given.is_some() == body.generate.is_some()).then(|| {
-            field(
+            FieldError::new(
                 "/value",
                 "one_source",
                 "a secret has either a value or generate, and this has both or neither".to_owned(),
@@ -54,17 +54,15 @@ fn wrong(body: &PutSecret, given: Option<&SecretText>) -> Vec<FieldError> {
             )
         }),
         size.filter(|size| !(1..=LARGEST).contains(size)).map(|size| {
-            field(
+            FieldError::new(
                 "/value",
                 "value_size",
                 format!("the value has {size} bytes"),
-                &format!(
-                    "give 1 to {LARGEST} bytes; keep files elsewhere and only their keys here"
-                ),
+                format!("give 1 to {LARGEST} bytes; keep files elsewhere and only their keys here"),
             )
         }),
         (body.value_version.is_some() && body.generate.is_some()).then(|| {
-            field(
+            FieldError::new(
                 "/value_version",
                 "given_only",
                 "value_version belongs to a value that is given".to_owned(),
@@ -72,7 +70,7 @@ fn wrong(body: &PutSecret, given: Option<&SecretText>) -> Vec<FieldError> {
             )
         }),
         (body.rotation.is_some() && body.generate.is_none()).then(|| {
-            field(
+            FieldError::new(
                 "/rotation",
                 "generated_only",
                 "only the server can make a value anew that it made".to_owned(),
@@ -80,19 +78,19 @@ fn wrong(body: &PutSecret, given: Option<&SecretText>) -> Vec<FieldError> {
             )
         }),
         trigger.filter(|size| *size > LONGEST_TRIGGER).map(|size| {
-            field(
+            FieldError::new(
                 "/rotation/trigger",
                 "trigger_size",
                 format!("the trigger has {size} bytes"),
-                &format!("any text of at most {LONGEST_TRIGGER} bytes will do, such as 2026-q4"),
+                format!("any text of at most {LONGEST_TRIGGER} bytes will do, such as 2026-q4"),
             )
         }),
         body.generate.filter(|g| !(SHORTEST_MADE..=LONGEST_MADE).contains(&g.length)).map(|g| {
-            field(
+            FieldError::new(
                 "/generate/length",
                 "generate_length",
                 format!("{} characters", g.length),
-                &format!("ask for {SHORTEST_MADE} to {LONGEST_MADE}"),
+                format!("ask for {SHORTEST_MADE} to {LONGEST_MADE}"),
             )
         }),
     ];

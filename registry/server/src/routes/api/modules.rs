@@ -180,10 +180,6 @@ fn syntax_error(error: &crate::model::source::SyntaxError) -> FieldError {
 }
 
 fn path_error(error: crate::golden_path::PathError) -> FieldError {
-    FieldError {
-        pointer: format!("/{}", error.file),
-        detail: format!("{}:{}: {}", error.file, error.line, error.message),
-        rule: error.rule.to_owned(),
-        fix: Some(error.fix),
-    }
+    let detail = format!("{}:{}: {}", error.file, error.line, error.message);
+    FieldError::new(format!("/{}", error.file), error.rule, detail, error.fix)
 }

@@ -171,7 +171,7 @@ async fn a_login_that_is_not_ours_is_never_touched() {
     let other =
         Login::new("orders_owner", orders().name(), Access::Read, login.resource()).unwrap();
 
-    let put = bench.server.put_login(&login, Some(&fresh_password())).await.unwrap_err();
+    let put = bench.server.put_login(&login, Some(&new_password())).await.unwrap_err();
     let retired = bench.server.retire_login(login.name(), login.resource()).await.unwrap_err();
     let dropped = bench.server.drop_login(login.name(), login.resource()).await.unwrap_err();
     let group = bench.server.put_login(&other, None).await.unwrap_err();
