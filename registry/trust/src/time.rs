@@ -24,7 +24,8 @@ pub struct Day(i64);
 impl Day {
     /// Its first moment, in milliseconds since 1970 in UTC.
     pub fn start(self) -> i64 {
-        self.0 * SECONDS_PER_DAY * MILLIS
+        // Only what lies millions of years away is cut off.
+        self.0.saturating_mul(SECONDS_PER_DAY * MILLIS)
     }
 
     /// The day of a moment in milliseconds since 1970 in UTC.
@@ -63,7 +64,7 @@ impl Moment {
 
     /// Milliseconds since 1970 in UTC.
     pub fn millis(self) -> i64 {
-        self.0 * MILLIS
+        self.0.saturating_mul(MILLIS)
     }
 }
 
