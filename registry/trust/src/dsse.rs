@@ -226,6 +226,18 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_that_does_not_verify_hides_none_that_does() {
+        let [key, other] = [(), ()].map(|()| SigningKey::generate(Algorithm::Ed25519).unwrap());
+        let mut envelope = Envelope::sign("t", b"p".to_vec(), &key);
+        let mut forged = Envelope::sign("t", b"p".to_vec(), &other).signatures;
+        forged[0].key_id = key.verifying_key().id();
+        envelope.signatures.splice(0..0, forged);
+        let keys = [key.verifying_key(), other.verifying_key()];
+
+        assert_eq!(envelope.verified_signers(&keys), BTreeSet::from([keys[0].id()]));
+    }
+
+    #[test]
     fn two_keys_are_two_signers_and_a_stranger_is_none() {
         let keys = [Algorithm::EcdsaP256, Algorithm::Ed25519, Algorithm::Ed25519]
             .map(|algorithm| SigningKey::generate(algorithm).unwrap());

@@ -191,6 +191,16 @@ mod tests {
     }
 
     #[test]
+    fn no_number_of_milliseconds_is_too_large() {
+        for millis in [i64::MIN, -1, i64::MAX] {
+            let (day, moment) = (Day::of(millis), Moment::of(millis));
+
+            assert!(day.start() <= millis && moment.millis() <= millis);
+            assert!(!day.to_string().is_empty() && !moment.to_string().is_empty());
+        }
+    }
+
+    #[test]
     fn days_that_do_not_exist_are_refused() {
         for text in [
             "2023-02-29",

@@ -2,6 +2,7 @@
 
 mod admit;
 mod ci;
+mod property;
 mod revocation;
 mod roots;
 
