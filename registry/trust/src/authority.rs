@@ -128,12 +128,7 @@ impl Authority {
         index: u64,
     ) -> Result<(), Refusal> {
         let root = self.roots.at(index);
-        let namespace = self.namespaces.get(&keys.namespace);
-        let held: Vec<VerifyingKey> = namespace
-            .into_iter()
-            .flat_map(|namespace| namespace.valid_at(index))
-            .cloned()
-            .collect();
+        let held = self.valid_keys(&keys.namespace, index);
         if !envelope.verified_signers(&held).is_empty() || is_signed_by_root(envelope, root) {
             return Ok(());
         }
@@ -211,11 +206,17 @@ impl Authority {
             && !envelope.signers_among(signer).is_empty()
     }
 
+    /// The keys of a namespace that may sign entry `index`.
+    pub fn valid_keys(&self, namespace: &str, index: u64) -> Vec<VerifyingKey> {
+        let namespace = self.namespaces.get(namespace);
+        namespace.into_iter().flat_map(|namespace| namespace.valid_at(index)).cloned().collect()
+    }
+
     /// The keys whose word on how `module` stands counts in entry `index`: its namespace's and the registry's.
     pub fn status_keys(&self, module: &ModuleId, index: u64) -> Vec<VerifyingKey> {
-        let namespace = self.namespaces.get(module.namespace());
-        let keys = namespace.into_iter().flat_map(|namespace| namespace.valid_at(index));
-        keys.chain(&self.root_at(index).registry_keys).cloned().collect()
+        let mut keys = self.valid_keys(module.namespace(), index);
+        keys.extend(self.root_at(index).registry_keys.iter().cloned());
+        keys
     }
 
     /// What a status of `module` is worth as entry `index`.
