@@ -145,14 +145,26 @@ macro_rules! hexadecimal_in_json {
 hexadecimal_in_json!(Sha256, Sha256::from_str, Sha256::to_string);
 hexadecimal_in_json!(DirHash1, DirHash1::from_hex, |hash: &DirHash1| hash.to_hex());
 
-/// Hostile input appears in messages; its length and its control characters must not.
+/// Characters that make a line read as something else than it is: those that control a terminal, turn the direction of
+/// writing, begin a line, or take no space. The two joiners are left, which some scripts cannot be written without.
+pub(crate) fn is_deceptive(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}'
+                | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Hostile input appears in messages; its length and its deceptive characters must not.
 pub(crate) fn shortened(text: &str) -> String {
     shortened_to(80, text)
 }
 
 /// The same for a sentence that contains hostile input.
 pub(crate) fn shortened_to(most: usize, text: &str) -> String {
-    let printable = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let printable = |c: char| if is_deceptive(c) { char::REPLACEMENT_CHARACTER } else { c };
     let mut shown: String = text.chars().take(most).map(printable).collect();
     if text.chars().nth(most).is_some() {
         shown.push('…');
@@ -195,5 +207,6 @@ mod tests {
 
         assert!(message.len() < 300, "{message}");
         assert_eq!(shortened("a\u{1b}[2J"), "a\u{fffd}[2J");
+        assert_eq!(shortened("a\u{202e}b\u{2028}"), "a\u{fffd}b\u{fffd}");
     }
 }

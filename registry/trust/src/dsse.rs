@@ -11,6 +11,10 @@ use crate::{
     log::tile::MAX_ENTRY_BYTES,
 };
 
+/// The most signatures that a leaf of the log may have: both thresholds of a change of all root keys. Verifying one is
+/// what costs time.
+pub const MAX_SIGNATURES: usize = 32;
+
 /// A payload with its signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
@@ -49,12 +53,23 @@ impl Envelope {
 
     /// Which of `keys` signed. A set: two signatures by one key are one signer.
     pub fn verified_signers(&self, keys: &[VerifyingKey]) -> BTreeSet<KeyId> {
+        self.signers_among(|id| keys.iter().find(|key| key.id() == id))
+    }
+
+    /// The same with keys that are looked up by their id.
+    pub(crate) fn signers_among<'k>(
+        &self,
+        key: impl Fn(KeyId) -> Option<&'k VerifyingKey>,
+    ) -> BTreeSet<KeyId> {
         let message = self.signed_bytes();
-        let by_key = |signature: &Signature| {
-            let mut named = keys.iter().filter(|key| key.id() == signature.key_id);
-            named.find(|key| key.verifies(&message, &signature.signature)).map(VerifyingKey::id)
-        };
-        self.signatures.iter().filter_map(by_key).collect()
+        let mut signers = BTreeSet::new();
+        for Signature { key_id, signature } in &self.signatures {
+            let is_new = !signers.contains(key_id);
+            if is_new && key(*key_id).is_some_and(|key| key.verifies(&message, signature)) {
+                signers.insert(*key_id);
+            }
+        }
+        signers
     }
 
     /// The only canonical JSON (RFC 8785) of the envelope: the leaf that the log has of it.
@@ -85,8 +100,10 @@ impl Envelope {
             payload_type: wire.payload_type,
             signatures: wire.signatures.iter().map(signature).collect::<Result<_, _>>()?,
         };
-        if envelope.signatures.is_empty() {
-            return Err(LeafError::Unsigned);
+        match envelope.signatures.len() {
+            0 => return Err(LeafError::Unsigned),
+            1..=MAX_SIGNATURES => {}
+            count => return Err(LeafError::TooManySignatures { count }),
         }
         if envelope.to_canonical_json().as_bytes() != leaf {
             return Err(LeafError::NotCanonical);
@@ -115,6 +132,12 @@ pub enum LeafError {
     /// No signatures.
     #[error("the envelope has no signature; what nobody signed is not logged")]
     Unsigned,
+    /// More than anybody needs.
+    #[error("the envelope has {count} signatures, more than the {MAX_SIGNATURES} allowed")]
+    TooManySignatures {
+        /// How many.
+        count: usize,
+    },
     /// The same envelope, written another way.
     #[error(
         "the envelope's JSON is not canonical (RFC 8785): keys sorted, no spaces, padded standard base64"
@@ -129,6 +152,7 @@ impl LeafError {
             Self::TooLarge { .. } => "leaf_too_large",
             Self::Malformed { .. } => "leaf_malformed",
             Self::Unsigned => "leaf_unsigned",
+            Self::TooManySignatures { .. } => "leaf_signatures",
             Self::NotCanonical => "leaf_not_canonical",
         }
     }
@@ -210,6 +234,18 @@ mod tests {
         let signers = envelope.verified_signers(&[public.clone(), public.clone()]);
 
         assert_eq!(signers, BTreeSet::from([public.id()]));
+    }
+
+    #[test]
+    fn a_signature_that_does_not_verify_hides_none_that_does() {
+        let [key, other] = [(), ()].map(|()| SigningKey::generate(Algorithm::Ed25519).unwrap());
+        let mut envelope = Envelope::sign("t", b"p".to_vec(), &key);
+        let mut forged = Envelope::sign("t", b"p".to_vec(), &other).signatures;
+        forged[0].key_id = key.verifying_key().id();
+        envelope.signatures.splice(0..0, forged);
+        let keys = [key.verifying_key(), other.verifying_key()];
+
+        assert_eq!(envelope.verified_signers(&keys), BTreeSet::from([keys[0].id()]));
     }
 
     #[test]

@@ -5,30 +5,28 @@
 //! back → each release: its signature, and how it stands.
 
 mod error;
+mod judge;
 #[cfg(test)]
 mod tests;
-
-use std::collections::BTreeMap;
+mod trusted;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::error::{EvidenceError, ReleaseError};
+use self::judge::{releases, statuses};
+pub use self::{
+    error::{EvidenceError, ReleaseError},
+    trusted::{SignedRelease, Trusted},
+};
 use crate::{
-    archive::Summary,
     authority::{Authority, Entry},
     bundle::Bundle,
     digest::Sha256,
-    key::KeyId,
     log::{
         checkpoint::Checkpoint,
         merkle::{leaf_hash, verify_consistency, verify_inclusion},
     },
     policy::Policy,
-    release::{ModuleId, ReleaseId},
-    standing::Standing,
-    statement::{
-        CiKey, ModulePublish, ModuleStatus, Snapshot, SnapshotDocument, Source, Statement, parse,
-    },
+    statement::{Snapshot, SnapshotDocument, check_payload_type, parse},
     time::Moment,
 };
 
@@ -75,33 +73,6 @@ pub struct Now {
     pub refuses_old: bool,
 }
 
-/// What can be said of modules once the evidence was verified.
-#[derive(Debug, Clone)]
-pub struct Trusted {
-    /// The log's head, to be remembered.
-    pub checkpoint: Checkpoint,
-    /// When the registry said that this is the newest.
-    pub issued_at: Moment,
-    releases: BTreeMap<ReleaseId, Result<SignedRelease, ReleaseError>>,
-    statuses: BTreeMap<ModuleId, Said>,
-    document: SnapshotDocument,
-}
-
-/// A release that a key of its namespace signed, and that the log has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedRelease {
-    /// Its digests and sizes.
-    pub archive: Summary,
-    /// Who signed.
-    pub publisher: KeyId,
-    /// The CI job whose key it is, where it is not the namespace's own: who vouched for it, and its claims.
-    pub ci: Option<(String, BTreeMap<String, String>)>,
-    /// Where the publisher says that it came from.
-    pub source: Option<Source>,
-    /// Its position in the log.
-    pub index: u64,
-}
-
 impl Evidence {
     /// Reads evidence as it travels.
     pub fn parse(bytes: &[u8]) -> Result<Self, EvidenceError> {
@@ -131,11 +102,13 @@ impl Evidence {
         let snapshot = self.check_snapshot(&authority, &checkpoint)?;
         check_age(&snapshot, policy, now)?;
         let trusted = Trusted {
+            checkpoint,
+            root_version: authority.root().version,
+            issued_at: snapshot.issued_at,
+            registry: policy.registry.clone(),
             releases: releases(&authority, &entries),
             statuses: statuses(&authority, &entries),
             document: self.document.clone(),
-            issued_at: snapshot.issued_at,
-            checkpoint,
         };
         trusted.check_keys(&authority)?;
         Ok(trusted)
@@ -194,6 +167,7 @@ impl Evidence {
     ) -> Result<Snapshot, EvidenceError> {
         let wrong = |reason: String| EvidenceError::Snapshot { reason };
         let bundle = Bundle::parse(self.snapshot.as_bytes()).map_err(|e| wrong(e.to_string()))?;
+        check_payload_type(bundle.envelope()).map_err(|error| wrong(error.to_string()))?;
         let root = authority.root();
         if bundle.envelope().verified_signers(&root.registry_keys).is_empty() {
             return Err(wrong(format!(
@@ -215,6 +189,10 @@ impl Evidence {
         if snapshot.document != self.document.digest() {
             return Err(wrong("its document is another than the one that was signed".to_owned()));
         }
+        if self.document.root != root.version {
+            let (shown, newest) = (root.version, self.document.root);
+            return Err(EvidenceError::RootHidden { shown, newest });
+        }
         Ok(snapshot)
     }
 }
@@ -231,132 +209,4 @@ fn check_age(snapshot: &Snapshot, policy: &Policy, now: Now) -> Result<(), Evide
         return Err(EvidenceError::Stale { issued_at: issued, expired_at });
     }
     Ok(())
-}
-
-fn releases(
-    authority: &Authority,
-    entries: &[Entry],
-) -> BTreeMap<ReleaseId, Result<SignedRelease, ReleaseError>> {
-    let mut releases = BTreeMap::new();
-    for entry in entries {
-        let Statement::Publish(publish) = &entry.statement else { continue };
-        let judged = match releases.get(&publish.release) {
-            None => judge(authority, entries, entry, publish),
-            Some(_) => Err(ReleaseError::Rewritten { second: entry.index }),
-        };
-        releases.insert(publish.release.clone(), judged);
-    }
-    releases
-}
-
-fn judge(
-    authority: &Authority,
-    entries: &[Entry],
-    entry: &Entry,
-    publish: &ModulePublish,
-) -> Result<SignedRelease, ReleaseError> {
-    let [signature] = entry.envelope.signatures.as_slice() else {
-        return Err(ReleaseError::Signatures { count: entry.envelope.signatures.len() });
-    };
-    let signer = signature.key_id;
-    let namespace = publish.release.namespace();
-    let (key, ci) = match authority.publisher(namespace, signer, entry.index) {
-        Ok(key) => (key, None),
-        Err(problem) => match grant(authority, entries, entry.index, namespace, signer) {
-            Some(grant) => (&grant.key, Some((grant.issuer.clone(), grant.claims.clone()))),
-            None => return Err(ReleaseError::Publisher { signer, problem }),
-        },
-    };
-    if entry.envelope.verified_signers(std::slice::from_ref(key)).is_empty() {
-        return Err(ReleaseError::Signature { signer });
-    }
-    Ok(SignedRelease {
-        archive: publish.archive,
-        publisher: signer,
-        ci,
-        source: publish.source.clone(),
-        index: entry.index,
-    })
-}
-
-/// The grant of a key to a CI job that the namespace trusts, made before entry `index`.
-fn grant<'a>(
-    authority: &Authority,
-    entries: &'a [Entry],
-    index: u64,
-    namespace: &str,
-    key: KeyId,
-) -> Option<&'a CiKey> {
-    entries.iter().take_while(|entry| entry.index < index).find_map(|entry| {
-        let Statement::CiKey(grant) = &entry.statement else { return None };
-        let is_it = grant.namespace == namespace
-            && grant.key.id() == key
-            && authority.trusts_grant(entry.index, &entry.envelope, grant);
-        is_it.then_some(grant)
-    })
-}
-
-/// What was said of a module.
-#[derive(Debug, Clone, Default)]
-struct Said {
-    /// By whoever may.
-    statuses: Vec<ModuleStatus>,
-    /// The numbers of all, whoever said them.
-    sequences: Vec<u64>,
-}
-
-impl Said {
-    /// Whether the numbers are 1 to `newest`, each once.
-    fn is_complete(&self, newest: u64) -> bool {
-        self.sequences.iter().copied().eq(1..=newest)
-    }
-}
-
-fn statuses(authority: &Authority, entries: &[Entry]) -> BTreeMap<ModuleId, Said> {
-    let mut statuses: BTreeMap<ModuleId, Said> = BTreeMap::new();
-    for entry in entries {
-        let Statement::Status(status) = &entry.statement else { continue };
-        let said = statuses.entry(status.module.clone()).or_default();
-        said.sequences.push(status.sequence);
-        let keys = authority.status_keys(&status.module, entry.index);
-        if !entry.envelope.verified_signers(&keys).is_empty() {
-            said.statuses.push(status.clone());
-        }
-    }
-    statuses
-}
-
-impl Trusted {
-    /// A release, if a key of its namespace signed it and the log has it.
-    pub fn release(&self, release: &ReleaseId) -> Result<&SignedRelease, ReleaseError> {
-        match self.releases.get(release) {
-            Some(Ok(signed)) => Ok(signed),
-            Some(Err(error)) => Err(error.clone()),
-            None => Err(ReleaseError::Missing),
-        }
-    }
-
-    /// How a release stands, if nothing that was said of its module is held back.
-    pub fn standing(&self, release: &ReleaseId) -> Result<Standing, ReleaseError> {
-        let newest = self.document.modules.get(&release.module().path()).copied().unwrap_or(0);
-        let said = self.statuses.get(release.module()).cloned().unwrap_or_default();
-        if !said.is_complete(newest) {
-            return Err(ReleaseError::StatusHidden { shown: said.sequences.len() as u64, newest });
-        }
-        Ok(Standing::of(&said.statuses, release.version()))
-    }
-
-    /// Every namespace of a release that is shown must come with all of its key changes.
-    fn check_keys(&self, authority: &Authority) -> Result<(), EvidenceError> {
-        for release in self.releases.keys() {
-            let namespace = release.namespace();
-            let newest = self.document.namespaces.get(namespace).copied().unwrap_or(0);
-            let shown = authority.sequence(namespace);
-            if shown != newest {
-                let namespace = namespace.to_owned();
-                return Err(EvidenceError::KeysHidden { namespace, shown, newest });
-            }
-        }
-        Ok(())
-    }
 }

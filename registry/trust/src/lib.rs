@@ -29,4 +29,6 @@ pub mod time;
 pub mod tree;
 pub mod verify;
 
+#[cfg(test)]
+mod testing;
 mod walk;

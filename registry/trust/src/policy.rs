@@ -200,6 +200,49 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_age_is_a_number_of_days_or_hours() {
+        let age = |text: &str| {
+            let text = format!("registry registry.example.com\nroot 1 {KEY}\nmax-age {text}\n");
+            text.parse::<Policy>().map(|policy| policy.max_age.unwrap())
+        };
+        assert_eq!(age("1h"), Ok(60 * 60 * 1000));
+        assert_eq!(age("65535d"), Ok(65_535 * DAY));
+        for text in ["0h", "-1d", "65536d", "1.5d", "1w", "7", "d", "7d 1h", "", "９d"] {
+            let error = age(text).unwrap_err().to_string();
+            assert!(error.contains("line 3") && error.contains("max-age"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn several_roots_read_back_in_one_order() {
+        let other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+        let text = |keys: &str| format!("registry registry.example.com\r\nroot 2 {keys}\r\n");
+        let policy: Policy = text(&format!("{KEY} {other}")).parse().unwrap();
+
+        assert_eq!(policy.root.threshold, 2);
+        assert_eq!(text(&format!("{other}\t {KEY}")).parse(), Ok(policy.clone()));
+        assert_eq!(policy.to_string().parse(), Ok(policy));
+        let huge = format!("root {} {KEY}", u128::MAX);
+        assert!(error(&huge).contains("write `root NUMBER KEY"));
+    }
+
+    #[test]
+    fn hostile_text_is_short_and_plain_in_messages() {
+        let long = "\u{202e}".to_owned() + &"x".repeat(10_000);
+        for text in [
+            long.clone(),
+            format!("registry {long}"),
+            format!("root 1 {long}"),
+            format!("root {long} {KEY}"),
+            format!("max-age {long}"),
+        ] {
+            let error = error(&text);
+            assert!(error.len() < 400 && !error.contains('\u{202e}'), "{error}");
+        }
+        assert!(error(&"#".repeat(MAX_BYTES + 1)).contains("larger than the 65536 bytes"));
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "(registry|root|max-age| |1|[a-z0-9=]{1,5}|\n|.){0,60}") {

@@ -136,6 +136,50 @@ mod tests {
     }
 
     #[test]
+    fn the_module_as_a_whole_counts_for_versions_that_are_active() {
+        let module = status(None, 1, State::Revoked, None);
+        let version = status(Some("1.0.0"), 2, State::Active, None);
+        assert!(standing(&[module.clone(), version.clone()]).is_whole_module);
+        assert_eq!(standing(&[module, version.clone()]).state, State::Revoked);
+
+        // A later word on the module is none on the version, nor the reverse.
+        let module = status(None, 3, State::Active, None);
+        let version = ModuleStatus { state: State::Yanked, ..version };
+        assert_eq!(standing(&[version, module]).state, State::Yanked);
+    }
+
+    #[test]
+    fn of_two_that_stand_alike_the_versions_own_word_is_told() {
+        let module = status(None, 2, State::Deprecated, None);
+        let version = status(Some("1.0.0"), 1, State::Deprecated, None);
+        assert_eq!(standing(&[module.clone(), version]).reason.as_deref(), Some("reason 1"));
+
+        // A sunset comes before none.
+        let module = ModuleStatus { sunset: "2027-02-01".parse().ok(), ..module };
+        let version = status(Some("1.0.0"), 1, State::Deprecated, None);
+        assert_eq!(standing(&[module, version]).reason.as_deref(), Some("reason 2"));
+    }
+
+    #[test]
+    fn only_what_is_deprecated_is_past_its_sunset() {
+        let past: Day = "2000-01-01".parse().unwrap();
+        for state in State::ALL {
+            let standing = Standing { state, sunset: Some(past), ..Standing::default() };
+            assert_eq!(standing.is_past_sunset(past.start()), state == State::Deprecated);
+        }
+        let without = Standing { state: State::Deprecated, ..Standing::default() };
+        assert!(!without.is_past_sunset(i64::MAX));
+    }
+
+    #[test]
+    fn a_version_is_its_whole_text() {
+        let other_build = status(Some("1.0.0+b2"), 1, State::Revoked, None);
+        let before = status(Some("1.0.0-rc.1"), 2, State::Revoked, None);
+
+        assert_eq!(standing(&[other_build, before]).state, State::Active);
+    }
+
+    #[test]
     fn the_first_sunset_counts_and_acts_from_its_first_second() {
         let module = status(None, 1, State::Deprecated, Some("2027-02-01"));
         let version = status(Some("1.0.0"), 2, State::Deprecated, Some("2027-01-31"));

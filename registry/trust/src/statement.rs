@@ -13,6 +13,8 @@ mod publish;
 mod root;
 mod snapshot;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -27,7 +29,7 @@ pub use self::{
 };
 use crate::{
     archive::Summary,
-    digest::{DirHash1, Sha256, shortened, shortened_to},
+    digest::{DirHash1, Sha256, is_deceptive, shortened, shortened_to},
     dsse::Envelope,
     key::{KeyId, SigningKey, VerifyingKey},
     release::InvalidRelease,
@@ -113,7 +115,7 @@ impl StatementError {
 }
 
 /// A kind of statement.
-pub trait Claim: Sized {
+pub trait Claim: Sized + PartialEq {
     /// The type of its predicate.
     const PREDICATE_TYPE: &'static str;
     /// The predicate on the wire.
@@ -171,8 +173,12 @@ pub fn to_payload<C: Claim>(claim: &C) -> Result<Vec<u8>, StatementError> {
     };
     let payload = serde_json_canonicalizer::to_vec(&wire)
         .map_err(|error| StatementError::malformed(&error))?;
-    // What cannot be read back must not be signed.
-    parse::<C>(&payload)?;
+    // What does not read back as it was said must not be signed: canonical JSON rounds numbers beyond 2^53.
+    if parse::<C>(&payload)? != *claim {
+        return Err(StatementError::malformed(
+            "it would not read back as it was said; its numbers must be below 2^53",
+        ));
+    }
     Ok(payload)
 }
 
@@ -211,7 +217,7 @@ fn expect_same(field: &'static str, found: &str, expected: &str) -> Result<(), S
     if found == expected {
         Ok(())
     } else {
-        let (found, expected) = (shortened(found), expected.to_owned());
+        let (found, expected) = (shortened(found), shortened(expected));
         Err(StatementError::Contradiction { field, found, expected })
     }
 }
@@ -232,12 +238,12 @@ fn only(subjects: Vec<Subject>) -> Result<Subject, StatementError> {
 
 /// Text for people: short, and nothing that would play tricks on a terminal.
 fn check_text(field: &'static str, text: &str, most: usize) -> Result<(), StatementError> {
-    let is_plain = !text.chars().any(char::is_control) && text == text.trim() && !text.is_empty();
+    let is_plain = !text.contains(is_deceptive) && text == text.trim() && !text.is_empty();
     if is_plain && text.chars().count() <= most {
         return Ok(());
     }
     Err(StatementError::malformed(&format!(
-        "{field} must be 1 to {most} characters on one line, without space at its ends"
+        "{field} must be 1 to {most} characters on one line, without space at its ends and invisible characters"
     )))
 }
 

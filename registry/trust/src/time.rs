@@ -24,7 +24,8 @@ pub struct Day(i64);
 impl Day {
     /// Its first moment, in milliseconds since 1970 in UTC.
     pub fn start(self) -> i64 {
-        self.0 * SECONDS_PER_DAY * MILLIS
+        // Only what lies millions of years away is cut off.
+        self.0.saturating_mul(SECONDS_PER_DAY * MILLIS)
     }
 
     /// The day of a moment in milliseconds since 1970 in UTC.
@@ -63,7 +64,7 @@ impl Moment {
 
     /// Milliseconds since 1970 in UTC.
     pub fn millis(self) -> i64 {
-        self.0 * MILLIS
+        self.0.saturating_mul(MILLIS)
     }
 }
 
@@ -187,6 +188,16 @@ mod tests {
 
         assert_eq!(Moment::of(day.start()).to_string(), "2023-11-14T00:00:00Z");
         assert_eq!(Day::of(1_700_000_000_999), day);
+    }
+
+    #[test]
+    fn no_number_of_milliseconds_is_too_large() {
+        for millis in [i64::MIN, -1, i64::MAX] {
+            let (day, moment) = (Day::of(millis), Moment::of(millis));
+
+            assert!(day.start() <= millis && moment.millis() <= millis);
+            assert!(!day.to_string().is_empty() && !moment.to_string().is_empty());
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The keys of one namespace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::changes::Change;
 use crate::{
     key::{KeyId, VerifyingKey},
     statement::{CiKey, KeyChange, RevocationReason, TrustedCi},
@@ -50,21 +51,18 @@ pub struct Held<'a> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Namespace {
     pub(super) sequence: u64,
+    /// Keys whose addition counts.
     keys: BTreeMap<KeyId, Member>,
+    /// Every key that was ever added, also by a key that later turned out to be stolen.
+    named: BTreeMap<KeyId, VerifyingKey>,
     ci: Vec<CiSpan>,
+    taken: Taken,
 }
 
 #[derive(Debug, Clone)]
 struct Member {
     key: VerifyingKey,
     added: u64,
-    revoked: Option<Revocation>,
-}
-
-impl Member {
-    fn is_valid_at(&self, index: u64) -> bool {
-        self.added < index && self.revoked.is_none_or(|revoked| index < revoked.from)
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -74,15 +72,104 @@ struct CiSpan {
     until: Option<u64>,
 }
 
+/// What was taken away by whoever could at that time. It stays taken away, whatever turns out later of the key that
+/// signed: were it not so, a stolen key could bring a revoked one back by revoking the one that revoked it.
+#[derive(Debug, Clone, Default)]
+struct Taken {
+    /// Of each key the revocation that reaches back furthest.
+    keys: BTreeMap<KeyId, Revocation>,
+    /// The positions of the changes that end the trust in CI jobs.
+    ci: BTreeSet<u64>,
+}
+
+impl Taken {
+    /// Notes a revocation; true where it may take away what was counted already.
+    fn note(&mut self, change: &Change<'_>) -> bool {
+        let KeyChange::Revoke { key, reason, from } = change.keys.change else { return false };
+        let is_news = self.keys.get(&key).is_none_or(|known| from < known.from);
+        if is_news {
+            self.keys.insert(key, Revocation { from, reason, by: change.index });
+        }
+        is_news && from < change.index
+    }
+}
+
 impl Namespace {
-    pub(super) fn valid_at(&self, index: u64) -> Vec<VerifyingKey> {
-        let valid = self.keys.values().filter(|key| key.is_valid_at(index));
-        valid.map(|key| key.key.clone()).collect()
+    /// Works out what follows from all changes of a namespace, in the log's order.
+    ///
+    /// What the root revokes is revoked from the outset, whatever anybody else says, and before them. Each other change
+    /// is judged by what precedes it. Where that is a revocation that reaches back, everything is judged anew with it;
+    /// which can only make fewer additions count, so each revocation is judged once and this ends.
+    pub(super) fn fold(changes: &[Change<'_>]) -> Self {
+        let mut taken = Taken::default();
+        for change in changes.iter().filter(|change| change.is_by_root) {
+            taken.note(change);
+        }
+        loop {
+            let mut namespace = Self { taken, ..Self::default() };
+            let reaches_back = changes.iter().any(|change| namespace.apply(change));
+            if !reaches_back {
+                return namespace;
+            }
+            taken = namespace.taken;
+        }
+    }
+
+    /// Carries out a change if it counts; true where it reaches back.
+    fn apply(&mut self, change: &Change<'_>) -> bool {
+        let index = change.index;
+        self.sequence = change.keys.sequence;
+        if let KeyChange::Add(key) = &change.keys.change {
+            self.named.insert(key.id(), (**key).clone());
+        }
+        let counts = change.is_by_root
+            || self.taken.ci.contains(&index)
+            || change.signers.iter().any(|signer| self.is_valid(*signer, index));
+        // What was logged and does not count was signed by a key that a later revocation reaches.
+        if !counts {
+            return false;
+        }
+        match &change.keys.change {
+            KeyChange::Add(key) => {
+                let new = Member { key: (**key).clone(), added: index };
+                self.keys.entry(key.id()).or_insert(new);
+            }
+            KeyChange::Revoke { .. } => return self.taken.note(change),
+            KeyChange::TrustCi(ci) => {
+                self.ci.push(CiSpan { jobs: ci.clone(), from: index, until: None });
+            }
+            KeyChange::DistrustCi(ci) => {
+                self.taken.ci.insert(index);
+                for span in self.ci.iter_mut().filter(|span| span.jobs == *ci) {
+                    span.until.get_or_insert(index);
+                }
+            }
+        }
+        false
+    }
+
+    fn revoked_at(&self, key: KeyId, index: u64) -> Option<Revocation> {
+        self.taken.keys.get(&key).copied().filter(|revoked| revoked.from <= index)
+    }
+
+    pub(super) fn is_valid(&self, key: KeyId, index: u64) -> bool {
+        self.keys.get(&key).is_some_and(|member| member.added < index)
+            && self.revoked_at(key, index).is_none()
+    }
+
+    pub(super) fn valid_at(&self, index: u64) -> impl Iterator<Item = &VerifyingKey> {
+        let valid = self.keys.iter().filter(move |(id, _)| self.is_valid(**id, index));
+        valid.map(|(_, member)| &member.key)
+    }
+
+    pub(super) fn named(&self, key: KeyId) -> Option<&VerifyingKey> {
+        self.named.get(&key)
     }
 
     pub(super) fn held(&self) -> Held<'_> {
-        let mut keys: Vec<_> =
-            self.keys.values().map(|key| (&key.key, key.added, key.revoked)).collect();
+        let revoked = |id: &KeyId| self.taken.keys.get(id).copied();
+        let held = self.keys.iter().map(|(id, member)| (&member.key, member.added, revoked(id)));
+        let mut keys: Vec<_> = held.collect();
         keys.sort_by_key(|(_, added, _)| *added);
         let ci =
             self.ci.iter().filter(|span| span.until.is_none()).map(|span| &span.jobs).collect();
@@ -90,36 +177,39 @@ impl Namespace {
     }
 
     pub(super) fn publisher(&self, signer: KeyId, index: u64) -> Result<&VerifyingKey, Distrust> {
-        let Some(key) = self.keys.get(&signer) else {
-            let known = self.valid_at(index).iter().map(VerifyingKey::id).collect();
-            return Err(Distrust::Unknown { known });
-        };
-        match key.revoked {
-            _ if key.is_valid_at(index) => Ok(&key.key),
-            Some(revoked) if key.added < index => Err(Distrust::Revoked(revoked)),
-            _ => Err(Distrust::NotYet { added: key.added }),
+        if let Some(revoked) = self.revoked_at(signer, index) {
+            return Err(Distrust::Revoked(revoked));
+        }
+        match self.keys.get(&signer) {
+            Some(member) if member.added < index => Ok(&member.key),
+            Some(member) => Err(Distrust::NotYet { added: member.added }),
+            None => Err(Distrust::Unknown {
+                known: self.valid_at(index).map(VerifyingKey::id).collect(),
+            }),
         }
     }
 
-    pub(super) fn trusts_ci(&self, index: u64, grant: &CiKey) -> bool {
-        self.ci.iter().any(|span| {
-            span.from < index
-                && span.until.is_none_or(|until| index < until)
-                && span.jobs.covers(&grant.issuer, &grant.claims)
-        })
+    /// Whether a grant made by entry `granted` counts for entry `used`: such jobs were trusted at both and in between.
+    pub(super) fn trusts_ci(&self, granted: u64, used: u64, grant: &CiKey) -> bool {
+        // A key that was revoked does not come back as that of a CI job.
+        self.revoked_at(grant.key.id(), used).is_none()
+            && self.ci.iter().any(|span| {
+                span.from < granted
+                    && span.until.is_none_or(|until| used < until)
+                    && span.jobs.covers(&grant.issuer, &grant.claims)
+            })
     }
 
     /// Whether a change makes sense as entry `index`.
     pub(super) fn check(&self, change: &KeyChange, index: u64) -> Result<(), String> {
         match change {
-            KeyChange::Add(key) => match self.keys.get(&key.id()) {
-                None => Ok(()),
-                Some(Member { revoked: Some(_), .. }) => Err(format!(
-                    "key {} was revoked, and a revoked key does not come back: make a new one",
-                    key.id()
-                )),
-                Some(_) => Err(format!("key {} is a key of the namespace already", key.id())),
-            },
+            KeyChange::Add(key) if self.taken.keys.contains_key(&key.id()) => Err(format!(
+                "key {} was revoked, and a revoked key does not come back: make a new one",
+                key.id()
+            )),
+            KeyChange::Add(key) if self.keys.contains_key(&key.id()) => {
+                Err(format!("key {} is a key of the namespace already", key.id()))
+            }
             KeyChange::Revoke { key, from, .. } => self.check_revocation(*key, *from, index),
             KeyChange::TrustCi(ci) if self.trusted(ci) => {
                 Err("such CI jobs are trusted already".to_owned())
@@ -127,18 +217,18 @@ impl Namespace {
             KeyChange::DistrustCi(ci) if !self.trusted(ci) => {
                 Err("no CI jobs with exactly this issuer and these claims are trusted".to_owned())
             }
-            KeyChange::TrustCi(_) | KeyChange::DistrustCi(_) => Ok(()),
+            KeyChange::Add(_) | KeyChange::TrustCi(_) | KeyChange::DistrustCi(_) => Ok(()),
         }
     }
 
     fn check_revocation(&self, key: KeyId, from: u64, index: u64) -> Result<(), String> {
-        let Some(held) = self.keys.get(&key) else {
+        if !self.keys.contains_key(&key) {
             return Err(format!("key {key} is not a key of the namespace"));
-        };
+        }
         if from > index {
             return Err(format!("a revocation cannot begin after its own entry, {index}"));
         }
-        match held.revoked {
+        match self.taken.keys.get(&key) {
             Some(revoked) if revoked.from <= from => {
                 Err(format!("key {key} is revoked already, from entry {} on", revoked.from))
             }
@@ -148,35 +238,5 @@ impl Namespace {
 
     fn trusted(&self, ci: &TrustedCi) -> bool {
         self.ci.iter().any(|span| span.until.is_none() && span.jobs == *ci)
-    }
-
-    /// Carries out a change that was logged; `revocations` are those known to count, wherever they stand.
-    pub(super) fn apply(
-        &mut self,
-        index: u64,
-        change: &KeyChange,
-        revocations: Option<&BTreeMap<KeyId, Revocation>>,
-    ) {
-        let known = |key: &KeyId| revocations.and_then(|all| all.get(key)).copied();
-        match change {
-            KeyChange::Add(key) => {
-                let id = key.id();
-                let new = Member { key: (**key).clone(), added: index, revoked: known(&id) };
-                self.keys.entry(id).or_insert(new);
-            }
-            KeyChange::Revoke { key, .. } => {
-                if let Some(held) = self.keys.get_mut(key) {
-                    held.revoked = known(key);
-                }
-            }
-            KeyChange::TrustCi(ci) => {
-                self.ci.push(CiSpan { jobs: ci.clone(), from: index, until: None });
-            }
-            KeyChange::DistrustCi(ci) => {
-                for span in self.ci.iter_mut().filter(|span| span.jobs == *ci) {
-                    span.until.get_or_insert(index);
-                }
-            }
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{AuthorityError, Entry};
 use crate::{
+    digest::Sha256,
     dsse::Envelope,
     key::{KeyId, VerifyingKey},
     statement::{Statement, TrustRoot},
@@ -21,8 +22,15 @@ pub struct Pin {
 /// Root statements with their positions, from version 1 without a gap. Never empty.
 #[derive(Debug, Clone)]
 pub(super) struct Roots {
-    first: TrustRoot,
-    later: Vec<(u64, TrustRoot)>,
+    first: Rooted,
+    later: Vec<(u64, Rooted)>,
+}
+
+#[derive(Debug, Clone)]
+struct Rooted {
+    root: TrustRoot,
+    /// Of its signed bytes: what the next one names.
+    digest: Sha256,
 }
 
 impl Roots {
@@ -45,9 +53,11 @@ impl Roots {
                 reason,
             })?;
             is_pinned |= pin.is_some_and(|pin| accepts(pin, &entry.envelope, root));
+            let digest = Sha256::of(&entry.envelope.signed_bytes());
+            let root = Rooted { root: root.clone(), digest };
             match &mut chain {
-                None => chain = Some(Self { first: root.clone(), later: Vec::new() }),
-                Some(chain) => chain.later.push((entry.index, root.clone())),
+                None => chain = Some(Self { first: root, later: Vec::new() }),
+                Some(chain) => chain.later.push((entry.index, root)),
             }
         }
         let pinned = || pin.map(|pin| pin.keys.iter().copied().collect()).unwrap_or_default();
@@ -61,17 +71,26 @@ impl Roots {
         Ok(chain)
     }
 
-    pub(super) fn newest(&self) -> &TrustRoot {
+    fn last(&self) -> &Rooted {
         self.later.last().map_or(&self.first, |(_, root)| root)
+    }
+
+    pub(super) fn newest(&self) -> &TrustRoot {
+        &self.last().root
+    }
+
+    pub(super) fn newest_digest(&self) -> Sha256 {
+        self.last().digest
     }
 
     /// The root in force for what is at `index`: the newest that stands before it.
     pub(super) fn at(&self, index: u64) -> &TrustRoot {
         let before = self.later.iter().rev().find(|(position, _)| *position < index);
-        before.map_or(&self.first, |(_, root)| root)
+        &before.map_or(&self.first, |(_, root)| root).root
     }
 
-    /// A root is made by those who made the one before, and those who will make the next.
+    /// A root is made by those who made the one before, and those who will make the next. It names the one before, so
+    /// that whoever accepts it accepts what led to it: signatures can be added to an envelope by anybody.
     pub(super) fn check_next(&self, envelope: &Envelope, next: &TrustRoot) -> Result<(), String> {
         let newest = self.newest();
         if newest.version.checked_add(1) != Some(next.version) {
@@ -79,6 +98,13 @@ impl Roots {
         }
         if next.registry != newest.registry {
             return Err(format!("it is for {}, not {}", next.registry, newest.registry));
+        }
+        if next.previous != Some(self.newest_digest()) {
+            return Err(format!(
+                "it follows another root than this version {}, whose digest is {}",
+                newest.version,
+                self.newest_digest()
+            ));
         }
         for root in [newest, next] {
             check_threshold(envelope, root)?;

@@ -109,6 +109,27 @@ pub enum EvidenceError {
         /// The reader's time.
         now: Moment,
     },
+    /// A root is held back.
+    #[error(
+        "the registry's newest root is version {newest}, but version {shown} is shown: a root is hidden"
+    )]
+    RootHidden {
+        /// The version that is shown.
+        shown: u64,
+        /// The version that there is.
+        newest: u64,
+    },
+    /// A root that is older than before.
+    #[error(
+        "root version {seen} was seen before, now the registry shows version {shown} as the newest: keys that were \
+         replaced may speak for it; ask its operator before you go on"
+    )]
+    RootRolledBack {
+        /// The version before.
+        seen: u64,
+        /// The version now.
+        shown: u64,
+    },
     /// Key changes are held back.
     #[error(
         "namespace {namespace} has {newest} key changes, but {shown} are shown: a change is hidden"
@@ -139,6 +160,8 @@ impl EvidenceError {
             Self::Snapshot { .. } => "snapshot_invalid",
             Self::Stale { .. } => "snapshot_stale",
             Self::Future { .. } => "clock",
+            Self::RootHidden { .. } => "root_hidden",
+            Self::RootRolledBack { .. } => "root_rolled_back",
             Self::KeysHidden { .. } => "keys_hidden",
         }
     }

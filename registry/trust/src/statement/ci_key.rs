@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, KeyText, StatementError, Subject, TrustedCi, expect_subjects};
+use super::{Claim, KeyText, StatementError, Subject, TrustedCi, expect_subjects, keys::unique};
 use crate::{
     key::VerifyingKey,
     release::{check_namespace, check_registry},
@@ -14,7 +14,8 @@ use crate::{
 /// The statement that the registry saw a CI job's token, and that the job holds this key.
 ///
 /// It counts only where the namespace trusts such jobs ([`super::KeyChange::TrustCi`]), for releases that come after
-/// it in the log. The registry takes none after the grant ended.
+/// it in the log and before the trust ends. The registry takes none after the grant ended; nothing but its own word says
+/// so, as nothing but its own word says that it saw the token: whoever trusts CI jobs trusts the registry to know them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CiKey {
     /// The registry's hostname.
@@ -71,6 +72,7 @@ pub struct Predicate {
     namespace: String,
     key: KeyText,
     issuer: String,
+    #[serde(deserialize_with = "unique")]
     claims: BTreeMap<String, String>,
     expires_at: Moment,
 }

@@ -1,8 +1,8 @@
 //! Whose signatures count in a namespace.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{Claim, KeyText, StatementError, Subject, check_text, expect_subjects};
 use crate::{
@@ -61,6 +61,7 @@ pub struct TrustedCi {
     /// Who vouches for them: the `iss` of their tokens.
     pub issuer: String,
     /// Which claims their tokens have, each with this very value. At least one.
+    #[serde(deserialize_with = "unique")]
     pub claims: BTreeMap<String, String>,
 }
 
@@ -86,6 +87,33 @@ impl TrustedCi {
     pub(super) fn digest(&self) -> Sha256 {
         Sha256::of(&serde_json_canonicalizer::to_vec(self).unwrap_or_default())
     }
+}
+
+/// A claim that is there twice would be read as one by us and as the other by somebody else.
+pub(super) fn unique<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    struct Claims;
+
+    impl<'de> de::Visitor<'de> for Claims {
+        type Value = BTreeMap<String, String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("claims, each a text")
+        }
+
+        fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut claims = BTreeMap::new();
+            while let Some((name, value)) = map.next_entry()? {
+                if claims.insert(name, value).is_some() {
+                    return Err(de::Error::custom("a claim is there twice"));
+                }
+            }
+            Ok(claims)
+        }
+    }
+
+    deserializer.deserialize_map(Claims)
 }
 
 impl Claim for NamespaceKeys {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{Claim, KeyText, StatementError, Subject, expect_subjects, keys_from};
-use crate::{key::VerifyingKey, log::note::NoteKey, release::check_registry};
+use crate::{digest::Sha256, key::VerifyingKey, log::note::NoteKey, release::check_registry};
 
 /// Most keys of one kind.
 const MOST_KEYS: usize = 16;
@@ -18,6 +18,11 @@ pub struct TrustRoot {
     pub registry: String,
     /// Counts from 1.
     pub version: u64,
+    /// Which root it follows: the digest of that one's signed bytes ([`Envelope::signed_bytes`]); none for the first.
+    /// Without it, whoever has the later roots could put another beginning before them.
+    ///
+    /// [`Envelope::signed_bytes`]: crate::dsse::Envelope::signed_bytes
+    pub previous: Option<Sha256>,
     /// How many of `keys` must sign.
     pub threshold: usize,
     /// The keys above the registry; kept away from it.
@@ -40,6 +45,7 @@ impl Claim for TrustRoot {
         Predicate {
             registry: self.registry.clone(),
             version: self.version,
+            previous: self.previous,
             threshold: self.threshold,
             keys: self.keys.iter().map(KeyText::from).collect(),
             registry_keys: self.registry_keys.iter().map(KeyText::from).collect(),
@@ -48,12 +54,13 @@ impl Claim for TrustRoot {
     }
 
     fn read(subjects: Vec<Subject>, predicate: Predicate) -> Result<Self, StatementError> {
-        let Predicate { registry, version, threshold, keys, registry_keys, log } = predicate;
+        let Predicate { registry, version, previous, threshold, keys, registry_keys, log } =
+            predicate;
         check_registry(&registry)?;
         let (keys, registry_keys) = (keys_from(keys)?, keys_from(registry_keys)?);
         let log =
             log.parse().map_err(|error| StatementError::malformed(&format!("log: {error}")))?;
-        let root = Self { registry, version, threshold, keys, registry_keys, log };
+        let root = Self { registry, version, previous, threshold, keys, registry_keys, log };
         root.check()?;
         expect_subjects(root, &subjects)
     }
@@ -63,6 +70,11 @@ impl TrustRoot {
     fn check(&self) -> Result<(), StatementError> {
         if self.version == 0 {
             return Err(StatementError::malformed("version counts from 1"));
+        }
+        if self.previous.is_some() != (self.version > 1) {
+            return Err(StatementError::malformed(
+                "previous must be the digest of the root before; only version 1 has none",
+            ));
         }
         for (what, keys) in [("keys", &self.keys), ("registryKeys", &self.registry_keys)] {
             let distinct: BTreeSet<_> = keys.iter().map(VerifyingKey::id).collect();
@@ -85,6 +97,8 @@ impl TrustRoot {
 pub struct Predicate {
     registry: String,
     version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<Sha256>,
     threshold: usize,
     keys: Vec<KeyText>,
     registry_keys: Vec<KeyText>,

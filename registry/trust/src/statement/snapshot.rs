@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, StatementError, Subject, expect_same, only};
+use super::{Claim, StatementError, Subject, expect_subjects, only};
 use crate::{digest::Sha256, log::checkpoint::Checkpoint, release::check_registry, time::Moment};
 
 /// The statement that a document is what follows from the log up to a checkpoint, and that it is recent.
@@ -24,10 +24,13 @@ pub struct Snapshot {
     pub expires_at: Moment,
 }
 
-/// The highest sequence of each module's statuses and of each namespace's key changes. What has none is left out.
+/// The newest root, and the highest sequence of each module's statuses and of each namespace's key changes. What has none
+/// is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotDocument {
+    /// The version of the newest root.
+    pub root: u64,
     /// By `namespace/name/system`.
     pub modules: BTreeMap<String, u64>,
     /// By name.
@@ -63,14 +66,13 @@ impl Claim for Snapshot {
     fn read(subjects: Vec<Subject>, predicate: Predicate) -> Result<Self, StatementError> {
         let Predicate { registry, log, issued_at, expires_at } = predicate;
         check_registry(&registry)?;
-        let subject = only(subjects)?;
-        expect_same("subject.name", &subject.name, &registry)?;
+        let document = only(subjects.clone())?.digest.sha256;
         if expires_at <= issued_at {
             return Err(StatementError::malformed("expiresAt must come after issuedAt"));
         }
         let checkpoint = Checkpoint { origin: log.origin, size: log.size, root: log.root };
-        let document = subject.digest.sha256;
-        Ok(Self { registry, checkpoint, document, issued_at, expires_at })
+        let snapshot = Self { registry, checkpoint, document, issued_at, expires_at };
+        expect_subjects(snapshot, &subjects)
     }
 }
 
