@@ -228,7 +228,7 @@ impl Trust {
             Statement::CiKey(grant)
                 if grant.namespace == namespace
                     && entry.index < index
-                    && authority.trusts_grant(entry.index, &entry.envelope, grant) =>
+                    && authority.trusts_grant(entry.index, index, &entry.envelope, grant) =>
             {
                 let until = Some(grant.expires_at.millis());
                 Ok(Ok(Publisher { key: grant.key.clone(), until }))
@@ -294,8 +294,7 @@ impl Trust {
             return Ok(snapshot.clone());
         }
         let size = head.checkpoint.size;
-        let (modules, namespaces) = log::sequences(&mut *store.read().await?, size).await?;
-        let document = SnapshotDocument { modules, namespaces };
+        let document = log::document(&mut *store.read().await?, size).await?;
         let claim = Snapshot {
             registry: self.0.hostname.clone(),
             checkpoint: head.checkpoint.clone(),

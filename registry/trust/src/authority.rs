@@ -212,12 +212,6 @@ impl Authority {
         namespace.into_iter().flat_map(|namespace| namespace.valid_at(index)).cloned().collect()
     }
 
-    /// The keys of a namespace that may sign entry `index`.
-    pub fn valid_keys(&self, namespace: &str, index: u64) -> Vec<VerifyingKey> {
-        let namespace = self.namespaces.get(namespace);
-        namespace.map(|namespace| namespace.valid_at(index)).unwrap_or_default()
-    }
-
     /// The keys whose word on how `module` stands counts in entry `index`: its namespace's and the registry's.
     pub fn status_keys(&self, module: &ModuleId, index: u64) -> Vec<VerifyingKey> {
         let mut keys = self.valid_keys(module.namespace(), index);

@@ -6,7 +6,7 @@ use registry_trust::authority::Entry;
 use registry_trust::digest::Sha256;
 use registry_trust::log::merkle::{Frontier, NodeId, complete_root, leaf_hash};
 use registry_trust::log::tile::{Place, hash_in_tile};
-use registry_trust::statement::Statement;
+use registry_trust::statement::{SnapshotDocument, Statement};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -332,29 +332,26 @@ pub async fn ci_key(conn: &mut Connection, key_id: &str) -> Result<Option<Logged
         .transpose()
 }
 
-/// The highest number of each module's statuses and of each namespace's key changes in a log of that size.
-pub async fn sequences(
-    conn: &mut Connection,
-    size: u64,
-) -> Result<(BTreeMap<String, u64>, BTreeMap<String, u64>), StoreError> {
+/// What is newest in a log of that size: the root, the statuses of each module, the key changes of each namespace.
+pub async fn document(conn: &mut Connection, size: u64) -> Result<SnapshotDocument, StoreError> {
     let rows = sqlx::query(
         "SELECT kind, namespace, module, max(sequence) AS newest FROM log_entry
-         WHERE kind IN ('status', 'keys') AND position < $1 GROUP BY kind, namespace, module",
+         WHERE kind IN ('status', 'keys', 'root') AND position < $1 GROUP BY kind, namespace, module",
     )
     .bind(column(size)?)
     .fetch_all(conn)
     .await?;
-    let (mut modules, mut namespaces) = (BTreeMap::new(), BTreeMap::new());
+    let mut document = SnapshotDocument::default();
     for row in rows {
         let (kind, newest): (String, i64) = (row.try_get("kind")?, row.try_get("newest")?);
         let newest = u64::try_from(newest).map_err(|_| corrupt("sequence", newest))?;
-        if kind == "status" {
-            modules.insert(row.try_get("module")?, newest);
-        } else {
-            namespaces.insert(row.try_get("namespace")?, newest);
+        match kind.as_str() {
+            "status" => drop(document.modules.insert(row.try_get("module")?, newest)),
+            "keys" => drop(document.namespaces.insert(row.try_get("namespace")?, newest)),
+            _ => document.root = newest,
         }
     }
-    Ok((modules, namespaces))
+    Ok(document)
 }
 
 fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {

@@ -82,6 +82,7 @@ pub async fn establish(
     let first = TrustRoot {
         registry: hostname.clone(),
         version: 1,
+        previous: None,
         threshold: 1,
         keys: vec![root.verifying_key()],
         registry_keys: vec![registry.verifying_key()],

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use registry_api::trust::TrustInfo;
+use registry_trust::digest::Sha256;
 use registry_trust::dsse::Envelope;
 use registry_trust::key::{Algorithm, SigningKey, VerifyingKey};
 use registry_trust::statement::{TrustRoot, parse};
@@ -148,11 +149,12 @@ impl Rotate {
         let info: TrustInfo = client.get("/api/v1/trust").await?;
         let before = Envelope::parse_canonical(info.root.as_bytes())
             .context("the server's root cannot be read")?;
+        let digest = Sha256::of(&before.signed_bytes());
         let before: TrustRoot =
             parse(&before.payload).context("the server's root cannot be read")?;
         let signers: Vec<SigningKey> =
             self.keys.iter().map(|path| read_private(path)).collect::<anyhow::Result<_>>()?;
-        let next = self.next(before)?;
+        let next = self.next(before, digest)?;
         let envelope = sign_by_all(&next, &signers.iter().collect::<Vec<_>>())?;
         let proof = post(&client, &envelope).await?;
         context.output.answer(
@@ -168,7 +170,7 @@ impl Rotate {
         )
     }
 
-    fn next(&self, before: TrustRoot) -> anyhow::Result<TrustRoot> {
+    fn next(&self, before: TrustRoot, digest: Sha256) -> anyhow::Result<TrustRoot> {
         let mut keys: BTreeMap<_, VerifyingKey> =
             before.keys.into_iter().map(|key| (key.id(), key)).collect();
         for path in &self.add {
@@ -180,6 +182,7 @@ impl Rotate {
         }
         Ok(TrustRoot {
             version: before.version + 1,
+            previous: Some(digest),
             threshold: self.threshold.unwrap_or(before.threshold),
             keys: keys.into_values().collect(),
             ..TrustRoot { keys: Vec::new(), ..before }
