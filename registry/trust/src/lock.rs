@@ -1,40 +1,48 @@
-//! The lock file, `.idp.lock.json`: which version of each golden path a configuration uses, and who signed it.
+//! The lock file, `.idp.lock.json`: what a configuration is pinned to, and what was last seen of the registry's log.
 //!
-//! One line per entry, sorted by address, so that two branches that lock different things merge without help:
+//! One line per entry, sorted by key, so that two branches that lock different things merge without help:
 //!
 //! ```json
 //! {
-//!   "version": 1,
+//!   "version": 2,
 //!   "golden_paths": {
 //!     "golden/api/nodejs": { "version": "1.4.0", "sha256": "…", "publisher": "…" }
-//!   }
+//!   },
+//!   "modules": {
+//!     "registry.example.com/acme/vpc/aws@1.2.0": { "sha256": "…", "h1": "h1:…", "publisher": "…" }
+//!   },
+//!   "log": { "origin": "registry.example.com/log", "size": 12, "root": "…" }
 //! }
 //! ```
 //!
+//! A module may be used in several versions, so its version is part of the key. The log's head travels with the file:
+//! everybody who commits or merges it tells the others what the registry showed, so it cannot show two histories.
+//!
 //! A reader refuses fields that it does not know: a lock that is half understood protects nothing. New sections
-//! come with a new `version`.
+//! come with a new `version`; version 1 had golden paths only and is still read.
 
-use std::{
-    collections::BTreeMap,
-    fmt::{self, Write},
-};
+mod conflict;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeMap, fmt::Write};
 
 use semver::Version;
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error as _, MapAccess, Visitor},
-};
+use serde::{Deserialize, Serialize};
 
+pub use self::conflict::Resolved;
 use crate::{
-    digest::{Sha256, shortened, shortened_to},
+    digest::{DirHash1, Sha256, shortened},
     key::KeyId,
-    release::{is_hostname, is_name, is_system},
+    log::checkpoint::Checkpoint,
+    release::{ModuleId, ReleaseId, is_hostname, is_name, is_system},
 };
 
 /// The lock file's name, in the root module's folder.
 pub const FILE_NAME: &str = ".idp.lock.json";
-/// The version of the format that is read and written.
-pub const FORMAT_VERSION: u64 = 1;
+/// The version of the format that is written. Version 1 is read too.
+pub const FORMAT_VERSION: u64 = 2;
 /// The largest lock file that is read.
 pub const MAX_BYTES: usize = 1 << 20;
 
@@ -49,7 +57,7 @@ pub enum LockError {
     },
     /// Git left both sides of a merge in the file.
     #[error(
-        "{FILE_NAME}:{line}: an unresolved merge conflict; keep both sides' lines or run `idp lock` again"
+        "{FILE_NAME}:{line}: an unresolved merge conflict; run `idp lock`, which takes both sides together"
     )]
     MergeConflict {
         /// The line of the first marker.
@@ -57,7 +65,7 @@ pub enum LockError {
     },
     /// Written by a later release.
     #[error(
-        "{FILE_NAME} has format version {found}, this release reads version {FORMAT_VERSION}; update it"
+        "{FILE_NAME} has format version {found}, this release reads versions 1 to {FORMAT_VERSION}; update it"
     )]
     FormatVersion {
         /// The file's version.
@@ -79,23 +87,65 @@ pub enum LockError {
     /// A published version with other content.
     #[error(transparent)]
     Rewritten(Box<Rewritten>),
+    /// A published version that somebody else signed.
+    #[error(
+        "{key} is locked to the publisher key {locked}, but {offered} is offered; a published version is signed once"
+    )]
+    OtherPublisher {
+        /// Which golden path or module.
+        key: String,
+        /// The key in the lock file.
+        locked: KeyId,
+        /// The key offered.
+        offered: KeyId,
+    },
+    /// Another log than the one that was seen.
+    #[error(
+        "{FILE_NAME} has seen the log {seen}, this is the log {offered}; if the registry has a new log, ask its operator, \
+         then remove the line \"log\""
+    )]
+    OtherLog {
+        /// The origin in the lock file.
+        seen: String,
+        /// The other origin, shortened.
+        offered: String,
+    },
+    /// A log that is shorter than it was.
+    #[error("{FILE_NAME} has seen the log with {seen} entries, it cannot go back to {offered}")]
+    Backwards {
+        /// The size in the lock file.
+        seen: u64,
+        /// The size offered.
+        offered: u64,
+    },
+    /// One size, two roots.
+    #[error(
+        "the registry showed two logs with {size} entries: somebody saw another history than you; keep both and ask its \
+         operator"
+    )]
+    TwoHistories {
+        /// The size of both.
+        size: u64,
+    },
 }
 
 /// A published version that is offered with other content than it is locked to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{address} {version} is locked to sha256 {locked}, but {offered} is offered; \
+    "{address} {version} is locked to {what} {locked}, but {offered} is offered; \
      published versions never change, so one of the two is not what was published"
 )]
 pub struct Rewritten {
-    /// The golden path's address.
+    /// The golden path's or the module's address.
     pub address: String,
     /// The version that both have.
     pub version: Version,
+    /// Which digest it is: `sha256` or `h1`.
+    pub what: &'static str,
     /// The digest in the lock file.
-    pub locked: Sha256,
+    pub locked: String,
     /// The digest offered.
-    pub offered: Sha256,
+    pub offered: String,
 }
 
 /// A text that is not the address of a golden path.
@@ -131,43 +181,62 @@ pub struct Change {
     pub after: LockedPath,
 }
 
+/// What one version of a module is locked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockedModule {
+    /// The digest of its archive.
+    pub sha256: Sha256,
+    /// The hash of its tree.
+    pub h1: DirHash1,
+    /// The key that signed it.
+    pub publisher: KeyId,
+}
+
 /// A lock file's content.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
     golden_paths: BTreeMap<String, LockedPath>,
+    modules: BTreeMap<ReleaseId, LockedModule>,
+    log: Option<Checkpoint>,
 }
 
 impl Lock {
     /// Reads a lock file.
     pub fn parse(bytes: &[u8]) -> Result<Self, LockError> {
-        if bytes.len() > MAX_BYTES {
-            return Err(LockError::TooLarge { size: bytes.len() });
-        }
-        if let Some(line) = merge_conflict(bytes) {
-            return Err(LockError::MergeConflict { line });
-        }
-        let head: Head = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
-        if head.version != FORMAT_VERSION {
-            return Err(LockError::FormatVersion { found: head.version });
-        }
-        let file: File = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
-        Ok(Self { golden_paths: file.golden_paths.0 })
+        read::parse(bytes)
+    }
+
+    /// Reads a lock file in which git left conflict markers: the union of both sides.
+    ///
+    /// Of two versions of a golden path the higher one, of two heads of one log the later one. What the sides say
+    /// differently of one version is refused.
+    pub fn resolve_conflict(bytes: &[u8]) -> Result<Resolved, LockError> {
+        conflict::resolve(bytes)
     }
 
     /// Writes the lock file: one line per entry, sorted, always the same bytes.
     pub fn to_json(&self) -> String {
-        let mut text = format!("{{\n  \"version\": {FORMAT_VERSION},\n  \"golden_paths\": {{");
-        let mut separator = "\n";
-        for (address, LockedPath { version, sha256, publisher }) in &self.golden_paths {
-            // Addresses, versions, digests and key ids hold no character that JSON escapes.
-            let entry = format_args!(
-                r#""version": "{version}", "sha256": "{sha256}", "publisher": "{publisher}""#
-            );
+        // Addresses, versions, digests and key ids hold no character that JSON escapes.
+        let paths = self.golden_paths.iter().map(|(address, entry)| {
+            let LockedPath { version, sha256, publisher } = entry;
+            format!(r#""{address}": {{ "version": "{version}", "sha256": "{sha256}", "publisher": "{publisher}" }}"#)
+        });
+        let modules = self.modules.iter().map(|(release, entry)| {
+            let LockedModule { sha256, h1, publisher } = entry;
+            format!(r#""{release}": {{ "sha256": "{sha256}", "h1": "{h1}", "publisher": "{publisher}" }}"#)
+        });
+        let mut text = format!("{{\n  \"version\": {FORMAT_VERSION}");
+        write_section(&mut text, "golden_paths", paths);
+        write_section(&mut text, "modules", modules);
+        if let Some(Checkpoint { origin, size, root }) = &self.log {
+            let origin = serde_json::Value::from(origin.as_str());
             // Writing to a string cannot fail.
-            let _ = write!(text, "{separator}    \"{address}\": {{ {entry} }}");
-            separator = ",\n";
+            let _ = write!(
+                text,
+                ",\n  \"log\": {{ \"origin\": {origin}, \"size\": {size}, \"root\": \"{root}\" }}"
+            );
         }
-        text.push_str(if self.golden_paths.is_empty() { "}\n}\n" } else { "\n  }\n}\n" });
+        text.push_str("\n}\n");
         text
     }
 
@@ -193,13 +262,8 @@ impl Lock {
         let before = self.golden_paths.get(address);
         match before {
             Some(locked) if *locked == entry => return Ok(None),
-            Some(locked) if locked.version == entry.version && locked.sha256 != entry.sha256 => {
-                return Err(LockError::Rewritten(Box::new(Rewritten {
-                    address: address.to_owned(),
-                    version: entry.version,
-                    locked: locked.sha256,
-                    offered: entry.sha256,
-                })));
+            Some(locked) if locked.version == entry.version => {
+                check_digest(address, &entry.version, locked.sha256, entry.sha256)?;
             }
             _ => {}
         }
@@ -207,21 +271,121 @@ impl Lock {
         Ok(Some(Change { address: address.to_owned(), before, after: entry }))
     }
 
-    /// Takes over every entry of `newer`; entries that it lacks stay. Changes nothing when it fails.
-    pub fn merge(&mut self, newer: &Self) -> Result<Vec<Change>, LockError> {
-        let mut merged = self.clone();
-        let mut changes = Vec::new();
-        for (address, entry) in newer.golden_paths() {
-            changes.extend(merged.insert(address, entry.clone())?);
-        }
-        *self = merged;
-        Ok(changes)
-    }
-
     /// Unlocks a golden path.
     pub fn remove(&mut self, address: &str) -> Option<LockedPath> {
         self.golden_paths.remove(address)
     }
+
+    /// What a version of a module is locked to.
+    pub fn module(&self, release: &ReleaseId) -> Option<&LockedModule> {
+        self.modules.get(release)
+    }
+
+    /// Every locked version of every module, sorted by address and version.
+    pub fn modules(&self) -> impl ExactSizeIterator<Item = (&ReleaseId, &LockedModule)> {
+        self.modules.iter()
+    }
+
+    /// The versions in which a module is locked, lowest first.
+    pub fn versions(&self, module: &ModuleId) -> impl DoubleEndedIterator<Item = &Version> {
+        let of_module = move |release: &&ReleaseId| release.module() == module;
+        self.modules.keys().filter(of_module).map(ReleaseId::version)
+    }
+
+    /// Locks a version of a module; false where it was locked so already. Other content or another publisher than it is
+    /// locked to is refused.
+    pub fn insert_module(
+        &mut self,
+        release: &ReleaseId,
+        entry: LockedModule,
+    ) -> Result<bool, LockError> {
+        if let Some(locked) = self.modules.get(release) {
+            let address = release.module().to_string();
+            check_digest(&address, release.version(), locked.sha256, entry.sha256)?;
+            if locked.h1 != entry.h1 {
+                return Err(LockError::Rewritten(Box::new(Rewritten {
+                    address,
+                    version: release.version().clone(),
+                    what: "h1",
+                    locked: locked.h1.to_string(),
+                    offered: entry.h1.to_string(),
+                })));
+            }
+            check_publisher(release.to_string(), locked.publisher, entry.publisher)?;
+        }
+        Ok(self.modules.insert(release.clone(), entry).is_none())
+    }
+
+    /// Unlocks a version of a module.
+    pub fn remove_module(&mut self, release: &ReleaseId) -> Option<LockedModule> {
+        self.modules.remove(release)
+    }
+
+    /// The log's head when it was last seen.
+    pub fn log(&self) -> Option<&Checkpoint> {
+        self.log.as_ref()
+    }
+
+    /// Remembers a head of the log that was verified against the one before; false where it is that one. Going backwards
+    /// is refused.
+    pub fn remember(&mut self, checkpoint: Checkpoint) -> Result<bool, LockError> {
+        if let Some(seen) = &self.log {
+            if later(seen, &checkpoint)? == seen && *seen != checkpoint {
+                let (seen, offered) = (seen.size, checkpoint.size);
+                return Err(LockError::Backwards { seen, offered });
+            }
+            if *seen == checkpoint {
+                return Ok(false);
+            }
+        }
+        self.log = Some(checkpoint);
+        Ok(true)
+    }
+}
+
+/// The later of two heads of one log.
+fn later<'a>(one: &'a Checkpoint, other: &'a Checkpoint) -> Result<&'a Checkpoint, LockError> {
+    if one.origin != other.origin {
+        let (seen, offered) = (shortened(&one.origin), shortened(&other.origin));
+        return Err(LockError::OtherLog { seen, offered });
+    }
+    if one.size == other.size && one.root != other.root {
+        return Err(LockError::TwoHistories { size: one.size });
+    }
+    Ok(if other.size > one.size { other } else { one })
+}
+
+fn check_digest(
+    address: &str,
+    version: &Version,
+    locked: Sha256,
+    offered: Sha256,
+) -> Result<(), LockError> {
+    if locked == offered {
+        return Ok(());
+    }
+    Err(LockError::Rewritten(Box::new(Rewritten {
+        address: address.to_owned(),
+        version: version.clone(),
+        what: "sha256",
+        locked: locked.to_string(),
+        offered: offered.to_string(),
+    })))
+}
+
+fn check_publisher(key: String, locked: KeyId, offered: KeyId) -> Result<(), LockError> {
+    if locked == offered { Ok(()) } else { Err(LockError::OtherPublisher { key, locked, offered }) }
+}
+
+fn write_section(text: &mut String, name: &str, lines: impl Iterator<Item = String>) {
+    // Writing to a string cannot fail.
+    let _ = write!(text, ",\n  \"{name}\": {{");
+    let mut separator = "\n";
+    for line in lines {
+        let _ = write!(text, "{separator}    {line}");
+        separator = ",\n";
+    }
+    text.push_str(if separator == "\n" { "}" } else { "\n  }" });
 }
 
 fn check_address(address: &str) -> Result<(), InvalidAddress> {
@@ -234,226 +398,4 @@ fn check_address(address: &str) -> Result<(), InvalidAddress> {
         _ => false,
     };
     if holds { Ok(()) } else { Err(InvalidAddress { given: shortened(address) }) }
-}
-
-fn merge_conflict(bytes: &[u8]) -> Option<usize> {
-    let is_marker = |line: &[u8]| line.starts_with(b"<<<<<<< ") || line.starts_with(b">>>>>>> ");
-    bytes.split(|byte| *byte == b'\n').position(is_marker).map(|index| index + 1)
-}
-
-/// The library appends the position to its message; ours is at the front.
-fn malformed(error: &serde_json::Error) -> LockError {
-    let (line, column) = (error.line(), error.column());
-    let message = error.to_string();
-    let reason = message.strip_suffix(&format!(" at line {line} column {column}"));
-    LockError::Malformed { line, column, reason: shortened_to(300, reason.unwrap_or(&message)) }
-}
-
-#[derive(Deserialize)]
-struct Head {
-    version: u64,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(rename = "version")]
-    _version: u64,
-    golden_paths: GoldenPaths,
-}
-
-struct GoldenPaths(BTreeMap<String, LockedPath>);
-
-impl<'de> Deserialize<'de> for GoldenPaths {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(EntriesVisitor).map(Self)
-    }
-}
-
-/// A map whose keys are addresses and occur once; the library's own keeps the last of two.
-struct EntriesVisitor;
-
-impl<'de> Visitor<'de> for EntriesVisitor {
-    type Value = BTreeMap<String, LockedPath>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of golden paths by address")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut entries = BTreeMap::new();
-        while let Some(address) = map.next_key::<String>()? {
-            check_address(&address).map_err(A::Error::custom)?;
-            if entries.contains_key(&address) {
-                return Err(A::Error::custom(format_args!(
-                    "{address} is locked twice; keep one line"
-                )));
-            }
-            let entry = map.next_value()?;
-            entries.insert(address, entry);
-        }
-        Ok(entries)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::key::{Algorithm, SigningKey};
-
-    const PUBLISHER: &str = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-
-    fn other_publisher() -> KeyId {
-        SigningKey::generate(Algorithm::Ed25519).unwrap().verifying_key().id()
-    }
-
-    fn entry(version: &str, content: &str) -> LockedPath {
-        LockedPath {
-            version: version.parse().unwrap(),
-            sha256: Sha256::of(content.as_bytes()),
-            publisher: PUBLISHER.parse().unwrap(),
-        }
-    }
-
-    fn lock(entries: &[(&str, &str)]) -> Lock {
-        let mut lock = Lock::default();
-        for (address, version) in entries {
-            lock.insert(address, entry(version, version)).unwrap();
-        }
-        lock
-    }
-
-    fn error(text: &str) -> String {
-        Lock::parse(text.as_bytes()).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn each_entry_is_one_line_and_lines_are_sorted() {
-        let text =
-            lock(&[("golden/worker/go", "1.0.0"), ("golden/api/nodejs", "1.4.0-rc.1")]).to_json();
-
-        let digest = Sha256::of(b"1.4.0-rc.1");
-        let expected = format!(
-            r#"{{
-  "version": 1,
-  "golden_paths": {{
-    "golden/api/nodejs": {{ "version": "1.4.0-rc.1", "sha256": "{digest}", "publisher": "{PUBLISHER}" }},
-"#
-        );
-        assert!(text.starts_with(&expected), "{text}");
-        assert_eq!(text.lines().count(), 7);
-        assert!(text.ends_with("\n  }\n}\n"));
-    }
-
-    #[test]
-    fn a_lock_reads_back_as_it_was_written() {
-        for lock in [
-            Lock::default(),
-            lock(&[("golden/api/nodejs", "1.0.0+b1"), ("idp.example:8443/golden/api/go", "2.0.0")]),
-        ] {
-            assert_eq!(Lock::parse(lock.to_json().as_bytes()), Ok(lock));
-        }
-    }
-
-    #[test]
-    fn inserting_says_what_changed() {
-        let mut lock = lock(&[("golden/api/nodejs", "1.0.0")]);
-
-        let same = lock.insert("golden/api/nodejs", entry("1.0.0", "1.0.0")).unwrap();
-        let newer = lock.insert("golden/api/nodejs", entry("1.1.0", "x")).unwrap().unwrap();
-
-        assert_eq!(same, None);
-        assert_eq!(newer.before, Some(entry("1.0.0", "1.0.0")));
-        assert_eq!(lock.golden_path("golden/api/nodejs"), Some(&newer.after));
-    }
-
-    #[test]
-    fn a_locked_version_cannot_change_its_content() {
-        let mut mine = lock(&[("golden/api/go", "1.0.0"), ("golden/api/nodejs", "1.0.0")]);
-        let before = mine.clone();
-        let mut theirs = lock(&[("golden/api/go", "2.0.0")]);
-        theirs.insert("golden/api/nodejs", entry("1.0.0", "other")).unwrap();
-
-        let refused = mine.merge(&theirs).unwrap_err();
-
-        assert!(matches!(refused, LockError::Rewritten(_)), "{refused}");
-        assert_eq!(mine, before);
-    }
-
-    #[test]
-    fn merging_keeps_what_the_other_side_lacks() {
-        let mut mine = lock(&[("golden/api/go", "1.0.0"), ("golden/api/nodejs", "1.0.0")]);
-
-        let changes = mine
-            .merge(&lock(&[("golden/api/go", "2.0.0"), ("golden/worker/go", "1.0.0")]))
-            .unwrap();
-
-        assert_eq!(changes.len(), 2);
-        assert_eq!(mine.golden_paths().len(), 3);
-        assert_eq!(mine.remove("golden/worker/go"), Some(entry("1.0.0", "1.0.0")));
-    }
-
-    #[test]
-    fn another_publisher_of_the_same_bytes_is_a_change() {
-        let mut lock = lock(&[("golden/api/go", "1.0.0")]);
-        let other = LockedPath { publisher: other_publisher(), ..entry("1.0.0", "1.0.0") };
-
-        assert!(lock.insert("golden/api/go", other).unwrap().is_some());
-    }
-
-    #[test]
-    fn errors_name_the_line() {
-        let good = lock(&[("golden/api/go", "1.0.0"), ("golden/api/nodejs", "1.0.0")]).to_json();
-        let line = |number: usize| good.lines().nth(number - 1).unwrap();
-        let repeated = good.replace(line(5), &format!("{},\n{}", line(5), line(5)));
-        let conflict =
-            good.replace(line(5), &format!("<<<<<<< HEAD\n{}\n=======\n>>>>>>> x", line(5)));
-
-        for (text, expected) in [
-            (good.replace("1.0.0\", \"sha256", "1.0\", \"sha256"), ".idp.lock.json:4:"),
-            (repeated, ".idp.lock.json:6:"),
-            (conflict, ".idp.lock.json:5: an unresolved merge conflict"),
-            (good.replace("golden/api/go\"", "golden/../go\""), ".idp.lock.json:4:"),
-            (good.replace("golden_paths", "modules"), "unknown field `modules`"),
-            (good.replace("\"version\": 1,", "\"version\": 2,"), "format version 2"),
-            (good.replace("\"version\": 1,", ""), "missing field `version`"),
-            (good.clone() + "x", "trailing characters"),
-            (String::new(), "EOF"),
-        ] {
-            assert!(error(&text).contains(expected), "{expected}: {}", error(&text));
-        }
-        let large = Lock::parse(&vec![b' '; MAX_BYTES + 1]).unwrap_err();
-        assert_eq!(large, LockError::TooLarge { size: MAX_BYTES + 1 });
-    }
-
-    #[test]
-    fn an_address_has_three_parts_and_perhaps_a_hostname() {
-        for address in ["golden/api/nodejs", "idp.example/golden/api/nodejs"] {
-            assert!(check_address(address).is_ok(), "{address}");
-        }
-        for address in ["", "golden", "golden/api", "a/b/c/d/e", "golden/api/", "golden/a\"/go"] {
-            assert!(check_address(address).is_err(), "{address}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..500)) {
-            let _ = Lock::parse(&bytes);
-        }
-
-        #[test]
-        fn a_changed_lock_fails_or_round_trips(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
-            let lock = lock(&[("golden/api/go", "1.0.0"), ("golden/api/nodejs", "1.2.0-rc.1")]);
-            let mut bytes = lock.to_json().into_bytes();
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
-
-            if let Ok(read) = Lock::parse(&bytes) {
-                prop_assert_eq!(Lock::parse(read.to_json().as_bytes()), Ok(read));
-            }
-        }
-    }
 }

@@ -176,6 +176,23 @@ impl fmt::Display for ReleaseId {
     }
 }
 
+impl FromStr for ReleaseId {
+    type Err = InvalidRelease;
+
+    /// Reads `hostname/namespace/name/system@version`.
+    fn from_str(text: &str) -> Result<Self, InvalidRelease> {
+        let refused =
+            |part, given: &str, rule| InvalidRelease { part, given: shortened(given), rule };
+        let (module, version) = text.split_once('@').ok_or_else(|| {
+            refused("module version", text, "hostname/namespace/name/system@version")
+        })?;
+        let version = version
+            .parse()
+            .map_err(|_| refused("version", version, "a semantic version such as 1.2.3"))?;
+        Self::of(module.parse()?, version)
+    }
+}
+
 const NAME_RULE: &str = "1 to 64 letters, digits, `-` and `_`, a letter or digit at both ends";
 
 pub(crate) fn check_registry(registry: &str) -> Result<(), InvalidRelease> {
@@ -249,6 +266,10 @@ mod tests {
             release(["registry.example.com:8443", "acme", "vpc", "aws"], "1.2.3+b1").unwrap();
 
         assert_eq!(release.to_string(), "registry.example.com:8443/acme/vpc/aws@1.2.3+b1");
+        assert_eq!(release.to_string().parse(), Ok(release.clone()));
+        for text in ["r.example/acme/vpc/aws", "r.example/acme/vpc/aws@1.2", "acme/vpc/aws@1.2.3"] {
+            assert!(text.parse::<ReleaseId>().is_err(), "{text}");
+        }
         assert_eq!(release.archive_name(), "acme-vpc-aws-1.2.3+b1.tar.gz");
         assert_eq!(
             release.purl(),

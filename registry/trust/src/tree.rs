@@ -1,11 +1,27 @@
 //! The hash of a tree of files, as Go's `dirhash.Hash1` and Terraform's `h1:` have it.
 //!
 //! After `terraform init` only the unpacked tree is left to check, so releases sign this hash beside the archive's.
+//! Terraform adds nothing to an unpacked package (init, validate, test, plan and apply of 1.11 were watched), so every
+//! file that was not published is somebody's doing.
 
-use std::{fs::File, io::Read, path::Path};
+mod difference;
+mod list;
+mod look_alike;
+
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
 
 use sha2::{Digest, Sha256 as Hasher};
 
+pub use self::{
+    difference::{Difference, LookAlike, Renamed},
+    list::{FileList, FileListError},
+};
 pub use crate::walk::WalkError;
 use crate::{
     archive::Limits,
@@ -44,22 +60,68 @@ pub fn dir_hash1<'a>(files: impl IntoIterator<Item = (&'a str, Sha256)>) -> DirH
     tree.finish()
 }
 
+/// What lies in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tree {
+    /// The files.
+    pub files: FileList,
+    /// Links, which no canonical archive unpacks to, by path. They are no part of the hash.
+    pub links: Vec<String>,
+}
+
 /// The hash of everything under `root`.
 ///
 /// Links and special files are refused: no canonical archive unpacks to one. The limits on entries, depth and
 /// unpacked bytes apply.
 pub fn hash_dir(root: &Path, limits: &Limits) -> Result<DirHash1, WalkError> {
+    let tree = read_tree(root, limits)?;
+    match tree.links.first() {
+        None => Ok(tree.files.hash()),
+        Some(link) => Err(WalkError::Link { path: root.join(link) }),
+    }
+}
+
+/// Everything under `root`, with the digest of each file. Special files are refused; the limits apply as to
+/// [`hash_dir`].
+pub fn read_tree(root: &Path, limits: &Limits) -> Result<Tree, WalkError> {
     let bounds = Bounds { entries: limits.entries, depth: limits.depth };
-    let mut tree = TreeHasher::default();
+    let (found, links) = walk::files_and_links(root, bounds, |_, _| false)?;
+    let mut files = FileList::default();
     let mut left = limits.unpacked_bytes as u64;
     let mut buffer = vec![0; 64 * 1024];
-    for file in walk::files(root, bounds, |_, _| false)? {
+    for file in found {
         let sha256 = hash_file(&file.path, &mut buffer, &mut left)?.ok_or_else(|| {
             WalkError::TooLarge { root: root.into(), limit: limits.unpacked_bytes }
         })?;
-        tree.add(&file.relative, &sha256);
+        files.insert(file.relative, sha256);
     }
-    Ok(tree.finish())
+    Ok(Tree { files, links: links.into_iter().map(|link| link.relative).collect() })
+}
+
+/// [`read_tree`] for many folders at once, by as many threads as the machine has for us. In the order of `roots`.
+pub fn read_trees(roots: &[PathBuf], limits: &Limits) -> Vec<Result<Tree, WalkError>> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(roots.len());
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let index = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(root) = roots.get(index)
+        {
+            done.push((index, read_tree(root, limits)));
+        }
+        done
+    };
+    let mut trees: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut done = work();
+        for worker in workers {
+            // Reading does not panic; if it did, so would the caller.
+            done.extend(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        done
+    });
+    trees.sort_unstable_by_key(|(index, _)| *index);
+    trees.into_iter().map(|(_, tree)| tree).collect()
 }
 
 /// Nothing when the file is larger than what is `left`.
@@ -139,6 +201,42 @@ mod tests {
         let error = hash_dir(folder.path(), &Limits::default()).unwrap_err();
 
         assert!(matches!(error, WalkError::Link { .. }), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_listed_apart_and_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.tf"), "a\n").unwrap();
+        fs::create_dir(folder.path().join("m")).unwrap();
+        std::os::unix::fs::symlink("/etc", folder.path().join("m/etc")).unwrap();
+
+        let tree = read_tree(folder.path(), &Limits::default()).unwrap();
+
+        assert_eq!(tree.links, ["m/etc"]);
+        assert_eq!(tree.files.paths().collect::<Vec<_>>(), ["a.tf"]);
+    }
+
+    #[test]
+    fn many_folders_come_back_in_their_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let roots: Vec<PathBuf> = (0..40).map(|n| folder.path().join(n.to_string())).collect();
+        for (number, root) in roots.iter().enumerate().filter(|(number, _)| number % 7 != 3) {
+            fs::create_dir(root).unwrap();
+            fs::write(root.join("main.tf"), number.to_string()).unwrap();
+        }
+
+        let trees = read_trees(&roots, &Limits::default());
+
+        assert_eq!(trees.len(), roots.len());
+        for (number, tree) in trees.iter().enumerate() {
+            let expected = Sha256::of(number.to_string().as_bytes());
+            match tree {
+                Ok(tree) => assert_eq!(tree.files.get("main.tf"), Some(&expected)),
+                Err(error) => assert!(number % 7 == 3, "{number}: {error}"),
+            }
+        }
+        assert!(read_trees(&[], &Limits::default()).is_empty());
     }
 
     #[test]

@@ -92,9 +92,22 @@ impl WalkError {
 pub(crate) fn files(
     root: &Path,
     bounds: Bounds,
-    mut skip: impl FnMut(&str, bool) -> bool,
+    skip: impl FnMut(&str, bool) -> bool,
 ) -> Result<Vec<Found>, WalkError> {
-    let mut found = Vec::new();
+    let (files, links) = files_and_links(root, bounds, skip)?;
+    match links.into_iter().next() {
+        None => Ok(files),
+        Some(link) => Err(WalkError::Link { path: link.path }),
+    }
+}
+
+/// The same, with links listed apart from files; none is followed.
+pub(crate) fn files_and_links(
+    root: &Path,
+    bounds: Bounds,
+    mut skip: impl FnMut(&str, bool) -> bool,
+) -> Result<(Vec<Found>, Vec<Found>), WalkError> {
+    let (mut found, mut links) = (Vec::new(), Vec::new());
     let mut folders = vec![(root.to_owned(), String::new(), 1)];
     while let Some((folder, prefix, depth)) = folders.pop() {
         if depth > bounds.depth {
@@ -109,7 +122,7 @@ pub(crate) fn files(
                 continue;
             }
             if kind.is_symlink() {
-                return Err(WalkError::Link { path });
+                links.push(Found { relative, path });
             } else if kind.is_dir() {
                 folders.push((path, relative, depth + 1));
             } else if kind.is_file() {
@@ -117,13 +130,15 @@ pub(crate) fn files(
             } else {
                 return Err(WalkError::Special { path });
             }
-            if found.len().max(folders.len()) > bounds.entries {
+            if found.len().max(folders.len()).max(links.len()) > bounds.entries {
                 return Err(WalkError::TooManyFiles { root: root.into(), limit: bounds.entries });
             }
         }
     }
-    found.sort_unstable_by(|a, b| a.relative.cmp(&b.relative));
-    Ok(found)
+    for list in [&mut found, &mut links] {
+        list.sort_unstable_by(|a, b| a.relative.cmp(&b.relative));
+    }
+    Ok((found, links))
 }
 
 fn relative(prefix: &str, entry: &fs::DirEntry) -> Result<String, WalkError> {
