@@ -12,6 +12,7 @@ mod client;
 mod completions;
 mod deploy;
 mod dev;
+mod evidence;
 mod gitops;
 mod golden_path;
 mod imprint;
@@ -26,6 +27,8 @@ mod resources;
 mod secret;
 mod serve;
 mod token;
+mod trust;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -57,6 +60,10 @@ Run it:
   idp publish modules/api/nodejs
   idp provider keygen && idp provider publish --binary terraform-provider-idp --version 1.0.0
 
+Use it:
+  idp trust > idp.policy             pin whom a configuration believes
+  idp lock && terraform init && idp verify && terraform plan
+
 Keep it:
   copy /etc/idp/secrets.key somewhere apart from the copies of the database, and again after
   idp keys rotate                    another key for all secrets, while the server runs
@@ -68,6 +75,7 @@ Exit codes:
 
 Environment:
   IDP_CONFIG  configuration file for commands that run on the server
+  TF_DATA_DIR where terraform works, as it reads it itself
   IDP_SERVER  server for commands that talk to one, such as https://registry.example.com
   IDP_TOKEN   token for those commands
   IDP_PUBLISHER_KEY, IDP_PROVIDER_KEY, IDP_PROVIDER_PASSPHRASE
@@ -94,6 +102,8 @@ enum Command {
     #[command(name = "gitops")]
     GitOps(gitops::GitOps),
     Lock(lock::Lock),
+    Verify(verify::Verify),
+    Trust(trust::Trust),
     Completions(completions::Completions),
 }
 
@@ -139,6 +149,8 @@ pub fn run(variables: &BTreeMap<String, String>) -> ExitCode {
             Command::Audit(command) => command.run(&context).await,
             Command::GitOps(command) => command.run(&context).await,
             Command::Lock(command) => command.run(&context).await,
+            Command::Verify(command) => command.run(&context).await,
+            Command::Trust(command) => command.run(&context).await,
             Command::Completions(command) => {
                 command.run();
                 Ok(())
