@@ -13,3 +13,4 @@ mod publish_module;
 mod serve;
 mod support;
 mod tokens;
+mod verify;
