@@ -18,6 +18,7 @@ use crate::data_sources::verification::VerificationSource;
 use crate::ephemeral_resources::database_credentials::DatabaseCredentials;
 use crate::golden::Managed;
 use crate::resources::database::Database;
+use crate::resources::module_status::ModuleStatus;
 use crate::resources::secret::Secret;
 use crate::resources::service::Service;
 use crate::settings::{self, Platform, ProcessEnvironment, Settings};
@@ -61,6 +62,7 @@ impl Provider for Idp {
             Arc::new(Managed::<Service>::new(self.platform.clone())),
             Arc::new(Managed::<Database>::new(self.platform.clone())),
             Arc::new(Secret::new(self.platform.clone())),
+            Arc::new(ModuleStatus::new(self.platform.clone())),
         ]
     }
 

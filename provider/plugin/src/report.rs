@@ -122,6 +122,7 @@ fn refusal_summary(problem: &Problem, doing: &str) -> String {
         "name_taken" => "its name is taken",
         "operation_in_progress" => "another change of it is under way",
         "policy_denied" => "policy refuses it",
+        "sequence" => "something else was said of it meanwhile",
         code => match problem.status {
             401 => "the platform does not accept the token",
             403 => return format!("{doing} is not allowed"),
