@@ -8,6 +8,7 @@ mod cli;
 mod dev;
 mod guards;
 mod kills;
+mod module_status;
 mod modules;
 mod namespaces;
 mod oidc;
