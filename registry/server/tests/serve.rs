@@ -20,7 +20,8 @@ pub(crate) struct Process {
 /// A folder with configuration, keys, token and a module to publish.
 pub(crate) fn prepare(more: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
-    let made = ok(&idp(folder.path()).args(["--json", "init", "."]).output().unwrap());
+    let init = ["--json", "init", ".", "--hostname", "registry.test.example"];
+    let made = ok(&idp(folder.path()).args(init).output().unwrap());
     let config = folder.path().join("idp.toml");
     let text = std::fs::read_to_string(&config).unwrap() + more;
     std::fs::write(config, text).unwrap();
@@ -56,7 +57,6 @@ impl Process {
         command
             .env("IDP_LISTEN", format!("127.0.0.1:{port}"))
             .env("IDP_PUBLIC_URL", format!("http://127.0.0.1:{port}"))
-            .env("IDP_HOSTNAME", "registry.test.example")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
@@ -109,17 +109,27 @@ impl Process {
 
     /// Waits until it died by itself, then gives the folder back.
     pub(crate) fn wait_for_death(mut self) -> (tempfile::TempDir, String) {
+        self.wait_to_die();
+        self.into_folder()
+    }
+
+    /// Waits until it died by itself.
+    pub(crate) fn wait_to_die(&mut self) {
         let mut status = None;
         wait("the server to die", || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
         assert!(!status.unwrap().success());
-        self.into_folder()
     }
 
     /// Gives the folder and the token back.
     pub(crate) fn into_folder(mut self) -> (tempfile::TempDir, String) {
+        self.take_folder()
+    }
+
+    /// The same for a process that is over and goes on to be named.
+    pub(crate) fn take_folder(&mut self) -> (tempfile::TempDir, String) {
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         (folder, std::mem::take(&mut self.token))
     }
