@@ -70,7 +70,7 @@ fn hashed(leaf: &[u8]) -> [u8; 32] {
 }
 
 /// Reads the whole log and checks every file of it against the entries.
-async fn mirror(registry: &Registry) -> Checkpoint {
+pub(crate) async fn mirror(registry: &Registry) -> Checkpoint {
     let head = registry.checkpoint().await;
     let leaves = leaves(registry, head.size).await;
     let mut hashes: Vec<[u8; 32]> = leaves.iter().map(|leaf| hashed(leaf)).collect();

@@ -21,3 +21,5 @@ mod serve;
 mod statuses;
 mod support;
 mod tokens;
+mod trust_commands;
+mod upgrade;

@@ -397,13 +397,11 @@ async fn of_many_who_speak_at_once_each_gets_a_number_or_a_refusal_and_no_number
             let mut claim = status(1, None, "yanked", MODULE);
             claim.reason = Some(format!("reason {number}"));
             let answer = registry.log(&sign(&claim, &registry.publisher).unwrap()).await;
-            match answer.status.as_u16() {
-                201 => Some(1),
-                _ => {
-                    answer.assert_problem(409, "sequence");
-                    None
-                }
+            if answer.status == 201 {
+                return Some(1);
             }
+            answer.assert_problem(409, "sequence");
+            None
         });
     }
     let mut numbers: Vec<u64> = calls.join_all().await.into_iter().flatten().collect();

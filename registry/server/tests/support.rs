@@ -69,15 +69,41 @@ impl Registry {
     }
 
     async fn start_in(folder: tempfile::TempDir) -> Self {
-        let publisher = SigningKey::generate(Algorithm::EcdsaP256).unwrap();
+        let publisher = new_key();
         let config = Config::load(&folder.path().join("idp.toml"), &BTreeMap::new()).unwrap();
-        let root = SigningKey::generate(Algorithm::EcdsaP256).unwrap();
+        let root = new_key();
         establish_trust(&config, &root, &publisher).await;
-        let app = App::start(config, Clock::fixed(NOW)).await.unwrap();
-        let router = router::build(app.clone());
-        let mut registry = Self { app, publisher, root, admin: String::new(), folder, router };
+        let mut registry = Self::open(folder, Clock::fixed(NOW), publisher, root).await;
         registry.admin = registry.token(&["admin"]).await;
         registry
+    }
+
+    /// One that the program made and that does not run, in this process.
+    pub(crate) async fn resume(folder: tempfile::TempDir, admin: String) -> Self {
+        let [publisher, root] = ["publisher.pem", "root.pem"].map(|name| {
+            let pem = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            SigningKey::from_pem(&pem).unwrap()
+        });
+        let registry = Self::open(folder, Clock::system(), publisher, root).await;
+        Self { admin, ..registry }
+    }
+
+    async fn open(
+        folder: tempfile::TempDir,
+        clock: Clock,
+        publisher: SigningKey,
+        root: SigningKey,
+    ) -> Self {
+        let config = Config::load(&folder.path().join("idp.toml"), &BTreeMap::new()).unwrap();
+        let app = App::start(config, clock).await.unwrap();
+        let router = router::build(app.clone());
+        Self { app, publisher, root, admin: String::new(), folder, router }
+    }
+
+    /// Ends, and gives the folder and the token back.
+    pub(crate) async fn close(self) -> (tempfile::TempDir, String) {
+        self.app.store.close().await;
+        (self.folder, self.admin)
     }
 
     /// A token with these rights.
@@ -279,7 +305,7 @@ pub(crate) async fn establish_trust(config: &Config, root: &SigningKey, publishe
     let enrolments: Vec<Enrolment> = config
         .namespaces
         .iter()
-        .map(|namespace| namespace.name.to_string())
+        .map(|namespace| namespace.name.clone())
         .filter(|namespace| namespace != "platform")
         .map(|namespace| Enrolment { namespace, key: key.clone() })
         .collect();

@@ -219,9 +219,9 @@ async fn signer_key(
     app: &App,
     conn: &mut Connection,
     namespace: &str,
-    signed: &Signed,
+    upload: &Signed,
 ) -> Result<VerifyingKey, PublishError> {
-    let signer = signed.bundle.signer();
+    let signer = upload.bundle.signer();
     let next = log::frontier(conn).await?.size();
     let publisher = app.trust.publisher(conn, namespace, signer, next).await?;
     let publisher = publisher.map_err(|problem| PublishError::Signer {
@@ -323,12 +323,10 @@ async fn record(
             .into()),
         };
     }
-    let position = match logged {
-        Some(position) => position,
-        None => {
-            let Signed { statement, .. } = signed;
-            trust::append(&mut tx, signed.envelope(), statement, row.published_at).await?
-        }
+    let position = if let Some(position) = logged {
+        position
+    } else {
+        trust::append(&mut tx, signed.envelope(), &signed.statement, row.published_at).await?
     };
     failpoint::hit("publish.logged");
     audit::append(&mut tx, event(&row, compared.exception.as_ref(), by)).await?;

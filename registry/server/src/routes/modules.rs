@@ -3,6 +3,7 @@
 //! Addresses are case-sensitive and published in lower case only, so one in capitals is not found.
 
 use std::cmp::Reverse;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Json;
@@ -181,12 +182,13 @@ fn revoked(address: &ModuleAddress, version: &Version, standing: &Standing) -> A
     let Standing { reason, replacement, contact, .. } = standing;
     let reason = reason.as_deref().unwrap_or("no reason was given");
     let mut detail = format!("version {version} of {address} was revoked: {reason}. ");
-    match replacement {
-        Some(replacement) => detail.push_str(&format!("Use {replacement} instead.")),
-        None => detail.push_str("Choose another version."),
-    }
+    // Writing to a string cannot fail.
+    let _ = match replacement {
+        Some(replacement) => write!(detail, "Use {replacement} instead."),
+        None => write!(detail, "Choose another version."),
+    };
     if let Some(contact) = contact {
-        detail.push_str(&format!(" Ask {contact}."));
+        let _ = write!(detail, " Ask {contact}.");
     }
     ApiError::refused(StatusCode::GONE, "version_revoked", detail)
 }
