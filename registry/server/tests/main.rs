@@ -23,3 +23,4 @@ mod support;
 mod tokens;
 mod trust_commands;
 mod upgrade;
+mod verify;
