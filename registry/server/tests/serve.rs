@@ -94,6 +94,17 @@ impl Process {
             .unwrap()
     }
 
+    /// `idp` as the admin.
+    pub(crate) fn idp(&self, arguments: &[&str]) -> std::process::Output {
+        idp(self.folder.path())
+            .arg("--json")
+            .args(arguments)
+            .env("IDP_SERVER", self.url())
+            .env("IDP_TOKEN", &self.token)
+            .output()
+            .unwrap()
+    }
+
     /// Asks for SIGTERM and waits.
     pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
         let id = self.child.id().to_string();

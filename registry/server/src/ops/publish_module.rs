@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::age;
 use super::guard::{self, Compared, GuardError};
+use super::module_status::{self, said};
 use crate::app::App;
 use crate::auth::Token;
 use crate::blobs::{BlobError, Staged};
@@ -134,6 +135,14 @@ pub enum PublishError {
         /// What it stands for.
         sha256: String,
     },
+    /// The number stands for this content, which nobody gets any more.
+    #[error("{release} was revoked: {reason}; fix it and publish the fix under a new version")]
+    Revoked {
+        /// Which module and version.
+        release: String,
+        /// Why.
+        reason: String,
+    },
     /// The blob store.
     #[error("the archive could not be stored")]
     Blobs(#[from] BlobError),
@@ -210,9 +219,9 @@ async fn signer_key(
     app: &App,
     conn: &mut Connection,
     namespace: &str,
-    signed: &Signed,
+    upload: &Signed,
 ) -> Result<VerifyingKey, PublishError> {
-    let signer = signed.bundle.signer();
+    let signer = upload.bundle.signer();
     let next = log::frontier(conn).await?.size();
     let publisher = app.trust.publisher(conn, namespace, signer, next).await?;
     let publisher = publisher.map_err(|problem| PublishError::Signer {
@@ -290,7 +299,7 @@ async fn standing(
 /// Writes the row; where another publish was faster, what it wrote decides.
 async fn record(
     app: &App,
-    row: ModuleVersionRow,
+    mut row: ModuleVersionRow,
     signed: &Signed,
     compared: &Compared,
     by: &Token,
@@ -299,6 +308,7 @@ async fn record(
     // Between the check and now the key may have been revoked; from here on nothing comes in between.
     signer_key(app, &mut tx, row.address.namespace(), signed).await?;
     guard::require_still_next(app, &mut tx, &row, compared).await?;
+    let logged = as_logged(&mut tx, &mut row).await?;
     let inserted = insert_module_version(&mut tx, &row).await?;
     failpoint::hit("publish.rows_written");
     if !inserted {
@@ -313,8 +323,11 @@ async fn record(
             .into()),
         };
     }
-    let position =
-        trust::append(&mut tx, signed.envelope(), &signed.statement, row.published_at).await?;
+    let position = if let Some(position) = logged {
+        position
+    } else {
+        trust::append(&mut tx, signed.envelope(), &signed.statement, row.published_at).await?
+    };
     failpoint::hit("publish.logged");
     audit::append(&mut tx, event(&row, compared.exception.as_ref(), by)).await?;
     tx.commit().await.map_err(StoreError::from)?;
@@ -337,6 +350,28 @@ async fn record(
         );
     }
     answer(app, row, Some(position), true).await
+}
+
+/// Where the log has this release already, because its row was lost: the row comes back as it was signed, with the same
+/// content or not at all.
+async fn as_logged(
+    tx: &mut Connection,
+    row: &mut ModuleVersionRow,
+) -> Result<Option<u64>, PublishError> {
+    let (module, version) = (row.address.to_string(), row.version.to_string());
+    let Some(logged) = log::release(tx, &module, &version).await? else { return Ok(None) };
+    let entry = logged.read()?;
+    if let Statement::Publish(publish) = &entry.statement
+        && publish.archive.sha256.to_string() != row.archive_sha256
+        && module_version(tx, &row.address, &row.version).await?.is_none()
+    {
+        let (release, sha256) = (format!("{module} {version}"), publish.archive.sha256.to_string());
+        return Err(PublishError::VersionTaken { release, sha256 });
+    }
+    let bundle = Bundle::new(entry.envelope)?;
+    row.publisher = bundle.signer().to_string();
+    row.bundle = bundle.to_json();
+    Ok(Some(entry.index))
 }
 
 fn event(row: &ModuleVersionRow, exception: Option<&Exception>, by: &Token) -> Event {
@@ -365,11 +400,17 @@ async fn standing_answer(
     standing: ModuleVersionRow,
     new: &ModuleVersionRow,
 ) -> Result<Published, PublishError> {
-    if standing.archive_sha256 == new.archive_sha256 {
-        return answer(app, standing, None, false).await;
-    }
     let release = format!("{} {}", standing.address, standing.version);
-    Err(PublishError::VersionTaken { release, sha256: standing.archive_sha256 })
+    if standing.archive_sha256 != new.archive_sha256 {
+        return Err(PublishError::VersionTaken { release, sha256: standing.archive_sha256 });
+    }
+    let (said, _) = said(&app.trust, &mut *app.store.read().await?, &standing.address).await?;
+    let stands = module_status::standing(&said, &standing.version);
+    if stands.is_revoked() {
+        let reason = stands.reason.unwrap_or_default();
+        return Err(PublishError::Revoked { release, reason });
+    }
+    answer(app, standing, None, false).await
 }
 
 async fn answer(

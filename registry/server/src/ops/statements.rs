@@ -140,8 +140,11 @@ async fn record(
 /// Commits, and forgets what was answered before.
 async fn finish(app: &App, tx: Tx, statement: &Statement) -> Result<(), AcceptError> {
     tx.commit().await.map_err(StoreError::from)?;
-    if let Statement::Status(status) = statement {
-        module_status::forget(app, &status.module);
+    match statement {
+        Statement::Status(status) => module_status::forget(app, &status.module),
+        // A revocation may reach back to statuses that were answered by.
+        Statement::Keys(_) | Statement::Root(_) => app.module_lists.forget_all(),
+        Statement::Publish(_) | Statement::CiKey(_) => {}
     }
     Ok(())
 }
