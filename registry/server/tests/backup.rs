@@ -41,6 +41,12 @@ fn elsewhere(from: &Path) -> tempfile::TempDir {
     for name in ["idp.toml", "publisher.pem", "publisher.pub", "secrets.key"] {
         std::fs::copy(from.join(name), folder.path().join(name)).unwrap();
     }
+    std::fs::create_dir(folder.path().join("trust")).unwrap();
+    // Not what was signed last: of a backup that is older than that, nothing would be signed.
+    for name in ["registry.pem", "log.pem"] {
+        std::fs::copy(from.join("trust").join(name), folder.path().join("trust").join(name))
+            .unwrap();
+    }
     folder
 }
 

@@ -20,7 +20,8 @@ pub(crate) struct Process {
 /// A folder with configuration, keys, token and a module to publish.
 pub(crate) fn prepare(more: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
-    let made = ok(&idp(folder.path()).args(["--json", "init", "."]).output().unwrap());
+    let init = ["--json", "init", ".", "--hostname", "registry.test.example"];
+    let made = ok(&idp(folder.path()).args(init).output().unwrap());
     let config = folder.path().join("idp.toml");
     let text = std::fs::read_to_string(&config).unwrap() + more;
     std::fs::write(config, text).unwrap();
@@ -56,7 +57,6 @@ impl Process {
         command
             .env("IDP_LISTEN", format!("127.0.0.1:{port}"))
             .env("IDP_PUBLIC_URL", format!("http://127.0.0.1:{port}"))
-            .env("IDP_HOSTNAME", "registry.test.example")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
