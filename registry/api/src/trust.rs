@@ -101,7 +101,7 @@ pub enum ModuleState {
 }
 
 /// Body of `PUT …/status`: the registry signs it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct NewModuleStatus {

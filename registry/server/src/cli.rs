@@ -13,6 +13,7 @@ mod client;
 mod completions;
 mod deploy;
 mod dev;
+mod evidence;
 mod gitops;
 mod golden_path;
 mod imprint;
@@ -31,6 +32,8 @@ mod secret;
 mod serve;
 mod status;
 mod token;
+mod trust;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -62,6 +65,10 @@ Run it:
   idp publish modules/api/nodejs
   idp provider keygen && idp provider publish --binary terraform-provider-idp --version 1.0.0
 
+Use it:
+  idp trust > idp.policy             pin whom a configuration believes
+  idp lock && terraform init && idp verify && terraform plan
+
 Keep it:
   idp backup /backups/idp-1.tar      everything but keys and configuration, while the server runs
   idp backup verify /backups/idp-1.tar
@@ -83,6 +90,7 @@ Exit codes:
 
 Environment:
   IDP_CONFIG  configuration file for commands that run on the server
+  TF_DATA_DIR where terraform works, as it reads it itself
   IDP_SERVER  server for commands that talk to one, such as https://registry.example.com
   IDP_TOKEN   token for those commands
   IDP_PUBLISHER_KEY, IDP_PROVIDER_KEY, IDP_PROVIDER_PASSPHRASE
@@ -116,6 +124,8 @@ enum Command {
     GitOps(gitops::GitOps),
     Lock(lock::Lock),
     Oidc(oidc::Oidc),
+    Verify(verify::Verify),
+    Trust(trust::Trust),
     Completions(completions::Completions),
 }
 
@@ -166,6 +176,8 @@ pub fn run(variables: &BTreeMap<String, String>) -> ExitCode {
             Command::GitOps(command) => command.run(&context).await,
             Command::Lock(command) => command.run(&context).await,
             Command::Oidc(command) => command.run(&context).await,
+            Command::Verify(command) => command.run(&context).await,
+            Command::Trust(command) => command.run(&context).await,
             Command::Completions(command) => {
                 command.run();
                 Ok(())

@@ -16,3 +16,4 @@ mod publish_module;
 mod serve;
 mod support;
 mod tokens;
+mod verify;

@@ -142,8 +142,14 @@ fn root(words: &[&str]) -> Result<Pin, String> {
 }
 
 fn max_age(words: &[&str]) -> Result<i64, String> {
-    let usage = || "write `max-age` and a time such as 12h or 7d".to_owned();
-    let [text] = words else { return Err(usage()) };
+    let usage = "write `max-age` and a time such as 12h or 7d";
+    let [text] = words else { return Err(usage.to_owned()) };
+    parse_age(text).map_err(|_| usage.to_owned())
+}
+
+/// Reads a time such as `12h` or `7d`, in milliseconds.
+pub fn parse_age(text: &str) -> Result<i64, String> {
+    let usage = || "write a time such as 12h or 7d".to_owned();
     let (number, unit) = match (text.strip_suffix('d'), text.strip_suffix('h')) {
         (Some(number), _) => (number, DAY),
         (_, Some(number)) => (number, DAY / 24),

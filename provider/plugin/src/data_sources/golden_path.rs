@@ -9,7 +9,8 @@ use provider_framework::schema::{
 };
 use provider_framework::value::Attr;
 use provider_framework::{AttributePath, Diagnostics, Failed, Report as _, async_trait, model};
-use registry_api::platform::{GoldenPath, GoldenPathVersion, PathStatus};
+use registry_api::platform::{GoldenPath, GoldenPathVersion};
+use registry_api::trust::ModuleState;
 use registry_api::{ModuleAddress, VersionConstraint};
 
 use crate::report;
@@ -219,8 +220,11 @@ impl VersionModel {
     }
 }
 
-fn status(status: PathStatus) -> &'static str {
+fn status(status: ModuleState) -> &'static str {
     match status {
-        PathStatus::Active => "active",
+        ModuleState::Active => "active",
+        ModuleState::Deprecated => "deprecated",
+        ModuleState::Yanked => "yanked",
+        ModuleState::Revoked => "revoked",
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ModuleAddress;
+use crate::trust::ModuleState;
 
 /// The exact path a plan or a resource uses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,15 +21,6 @@ pub struct GoldenPathRef {
     pub publisher: String,
 }
 
-/// Whether a version may be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-pub enum PathStatus {
-    /// Use it.
-    Active,
-}
-
 /// Answer of `GET /golden-paths/{namespace}/{name}/{system}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
@@ -36,8 +28,8 @@ pub struct GoldenPath {
     /// The version that the constraint selects today.
     #[serde(flatten)]
     pub selected: GoldenPathRef,
-    /// Whether it may be used.
-    pub status: PathStatus,
+    /// How it stands.
+    pub status: ModuleState,
     /// One line for people.
     pub title: String,
     /// What it gives, in a paragraph.
@@ -64,8 +56,8 @@ pub struct GoldenPathVersion {
     pub sha256: String,
     /// Id of the key that signed it.
     pub publisher: String,
-    /// Whether it may be used.
-    pub status: PathStatus,
+    /// How it stands.
+    pub status: ModuleState,
     /// When it was published.
     pub published_at: String,
 }

@@ -19,7 +19,7 @@ pub use audit::{AuditEntry, AuditHead, AuditPage};
 pub use credential::{Credential, CredentialLease, CredentialRequest, Rotate};
 pub use database::{Access, DatabaseOutputs, DatabaseSpec, DeletionPolicy, Rotation};
 pub use golden_path::{
-    GoldenPath, GoldenPathList, GoldenPathRef, GoldenPathSummary, GoldenPathVersion, PathStatus,
+    GoldenPath, GoldenPathList, GoldenPathRef, GoldenPathSummary, GoldenPathVersion,
 };
 pub use operation::{Operation, OperationError, OperationKind, OperationState, Step, StepState};
 pub use place::{Environment, EnvironmentList, Owner, OwnerList};

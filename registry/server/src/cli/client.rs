@@ -45,10 +45,29 @@ pub(super) struct Client {
 
 impl Remote {
     pub(super) fn client(&self, context: &Context<'_>) -> anyhow::Result<Client> {
-        let server = self.server.as_deref().or_else(|| context.variable("IDP_SERVER"));
-        let server = server.ok_or_else(|| {
+        let server = self.server(context).ok_or_else(|| {
             anyhow!("which server? name it with --server or IDP_SERVER, such as https://registry.example.com")
         })?;
+        self.client_of(server, context)
+    }
+
+    /// The server that is named, or else the registry of that hostname.
+    pub(super) fn client_for(
+        &self,
+        hostname: &str,
+        context: &Context<'_>,
+    ) -> anyhow::Result<Client> {
+        match self.server(context) {
+            Some(server) => self.client_of(server, context),
+            None => self.client_of(&format!("https://{hostname}"), context),
+        }
+    }
+
+    fn server<'a>(&'a self, context: &'a Context<'_>) -> Option<&'a str> {
+        self.server.as_deref().or_else(|| context.variable("IDP_SERVER"))
+    }
+
+    fn client_of(&self, server: &str, context: &Context<'_>) -> anyhow::Result<Client> {
         let token = self.token.as_deref().or_else(|| context.variable("IDP_TOKEN"));
         Client::new(server, token.map(Secret::new))
     }
@@ -116,6 +135,35 @@ impl Client {
     ) -> anyhow::Result<T> {
         let answer = self.send(self.request(Method::PUT, path).json(body)).await?;
         self.read(answer).await
+    }
+
+    /// What is not JSON of ours, or is to be read by somebody else; at most so many bytes.
+    pub(super) async fn get_bytes(&self, path: &str, most: usize) -> anyhow::Result<Vec<u8>> {
+        let answer = self.send(self.request(Method::GET, path)).await?;
+        self.read_bytes(answer, most).await
+    }
+
+    /// The same for the answer to a question.
+    pub(super) async fn post_for_bytes(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        most: usize,
+    ) -> anyhow::Result<Vec<u8>> {
+        let answer = self.send(self.request(Method::POST, path).json(body)).await?;
+        self.read_bytes(answer, most).await
+    }
+
+    async fn read_bytes(&self, mut answer: Response, most: usize) -> anyhow::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let cannot = || format!("{} broke off its answer", self.server);
+        while let Some(chunk) = answer.chunk().await.with_context(cannot)? {
+            if bytes.len() + chunk.len() > most {
+                bail!("{} answers with more than the {most} bytes allowed", self.server);
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
     }
 
     /// Posts once, however often it has to be sent: the server knows it again by its key.

@@ -1,36 +1,55 @@
-//! `idp lock`: which version of each golden path a configuration uses, written down beside it.
+//! `idp lock`: which version of each golden path and module a configuration uses, written down beside it.
 
+mod calls;
 mod configuration;
+mod files;
+mod modules;
+mod text;
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::fs;
-use std::io::Write as _;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use registry_api::ModuleAddress;
 use registry_api::platform::{BASE_PATH, GoldenPath};
-use registry_trust::lock::{Change, FILE_NAME, Lock as LockFile, LockedPath};
-use serde_json::{Value, json};
+use registry_trust::installed;
+use registry_trust::lock::{
+    FILE_NAME, Lock as LockFile, LockError, LockedPath, MAX_BYTES, Resolved,
+};
+use registry_trust::log::checkpoint::Checkpoint;
+use registry_trust::policy::{self, Policy};
+use serde_json::Value;
 
 use super::Context;
 use super::client::{Client, Remote};
+use super::evidence;
+use crate::clock::Clock;
+use calls::Calls;
 use configuration::{Found, Use};
+use modules::{Resolution, Resolver};
+use text::{Done, Moved};
 
-/// Lock the golden path versions of a configuration.
+/// The most bytes of a plan that are read.
+const MOST_PLAN_BYTES: usize = 512 << 20;
+
+/// Lock the golden path and module versions of a configuration.
 ///
-/// Reads the services of a folder, asks the server which version of each path they mean today, and writes that to
-/// .idp.lock.json, which belongs into version control. With it, the first plan of a service shows every value, and
-/// everybody gets the same version until the file moves.
+/// Reads the services and module calls of a folder and writes to .idp.lock.json, which belongs into version control,
+/// which version of each is meant. A service's first plan then shows every value, and everybody gets the same versions
+/// until the file moves. `idp verify` compares what terraform installed with it.
+///
+/// A module stays at the version that is installed, where its constraint allows that. With an idp.policy beside the
+/// configuration only what is proven by it is locked.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  idp lock                                  what is not locked yet, or no longer allowed
-  idp lock --upgrade                        the highest allowed version of everything
+  idp lock                                  what is not locked yet, or no longer allowed; drops what nothing uses
+  idp lock --upgrade                        the highest allowed version of everything, and what that changes
   terraform plan -out p && terraform show -json p > p.json && idp lock --plan p.json
-                                            also what variables and modules decide")]
+                                            also what variables and modules decide
+
+After a merge that left a conflict in .idp.lock.json, `idp lock` takes both sides together.")]
 pub(super) struct Lock {
     #[command(flatten)]
     remote: Remote,
@@ -43,87 +62,219 @@ pub(super) struct Lock {
     /// Read a plan instead of the files, as `terraform show -json` prints it
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// Trust policy [default: idp.policy in the folder, where it exists]
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+/// What a configuration uses.
+struct Uses {
+    paths: Found,
+    calls: Calls,
+    /// Whether there can be no golden paths besides these.
+    all_paths: bool,
+    /// Whether there can be no modules besides these.
+    all_modules: bool,
 }
 
 impl Lock {
     pub(super) async fn run(self, context: &Context<'_>) -> anyhow::Result<()> {
-        let found = self.find()?;
+        let uses = self.find(context)?;
+        let policy = self.read_policy()?;
         let file = self.directory.join(FILE_NAME);
-        let mut lock = read(&file)?;
-        let client = self.remote.client(context)?;
+        let (before, earlier, is_conflict) = read(&file)?;
+        let client = match &policy {
+            Some(policy) => self.remote.client_for(&policy.registry, context)?,
+            None => self.remote.client(context)?,
+        };
+        let mut lock = before.clone();
         let mut changes = Vec::new();
-        for (address, uses) in by_address(&found.uses) {
+        for (address, uses) in by_address(&uses.paths.uses) {
             if self.upgrade || !is_satisfied(&lock, &address, &uses) {
                 let entry = resolve(&client, &address, &uses).await?;
                 changes.extend(lock.insert(&address.to_string(), entry)?);
             }
         }
-        if !changes.is_empty() {
-            write(&self.directory, &file, &lock)?;
+        let hostname = match &policy {
+            Some(policy) => policy.registry.clone(),
+            None if uses.calls.modules.is_empty() && before.modules().len() == 0 => String::new(),
+            None => client.info().await?.hostname,
+        };
+        let ours = |call: &&calls::Call| call.module.registry() == hostname;
+        let calls = uses.calls.modules.iter().filter(ours).cloned().collect();
+        let resolver = Resolver {
+            client: &client,
+            policy: policy.as_ref(),
+            lock: &before,
+            earlier: earlier.as_ref(),
+            upgrade: self.upgrade,
+            now: Clock::system().now(),
+        };
+        let resolution = resolver.resolve(calls).await?;
+        warn(context, policy.as_ref(), &resolution, earlier.as_ref());
+        for (release, entry) in &resolution.entries {
+            lock.insert_module(release, *entry)?;
         }
-        context.output.answer(&report(&found, &changes), describe(&file, &found, &lock, &changes))
+        if let Some(checkpoint) = &resolution.checkpoint {
+            lock.remember(checkpoint.clone())?;
+        }
+        let (dropped, unused) = tidy(&mut lock, &uses, &resolution, &hostname);
+        let moved = with_changes(context, &client, text::moved(&before, &resolution)).await;
+        let is_written = lock != before || is_conflict;
+        if is_written {
+            evidence::replace_file(&file, lock.to_json().as_bytes())?;
+        }
+        let unclear = [uses.paths.unclear, uses.calls.unclear].concat();
+        let done = Done {
+            file: &file,
+            lock: &lock,
+            is_written,
+            paths: &changes,
+            modules: &moved,
+            dropped: &dropped,
+            unused: &unused,
+            unclear: &unclear,
+            hints: &text::hints(&resolution),
+        };
+        context.output.answer(&done.json(), done.text())
     }
 
-    fn find(&self) -> anyhow::Result<Found> {
-        let mut found = Found::default();
-        match &self.plan {
-            Some(plan) => {
-                let json =
-                    fs::read(plan).with_context(|| format!("cannot read {}", plan.display()))?;
-                found.read_plan(&json).with_context(|| format!("cannot use {}", plan.display()))?;
-            }
-            None => {
-                for (name, text) in configuration_files(&self.directory)? {
-                    found.read_file(&name, &text)?;
-                }
-            }
+    fn read_policy(&self) -> anyhow::Result<Option<Policy>> {
+        let path = self.policy.clone().unwrap_or_else(|| self.directory.join(policy::FILE_NAME));
+        let policy = evidence::read_policy(&path)?;
+        if policy.is_none() && self.policy.is_some() {
+            return Err(anyhow!("there is no trust policy at {}", path.display()));
         }
-        Ok(found)
+        Ok(policy)
+    }
+
+    fn find(&self, context: &Context<'_>) -> anyhow::Result<Uses> {
+        let packages = installed::read(&self.directory, &evidence::data_dir(context))?;
+        let Some(plan) = &self.plan else {
+            let (paths, mut calls) = files::read(&self.directory)?;
+            calls.add_installed(&packages);
+            let no_modules =
+                calls.modules.is_empty() && calls.others.is_empty() && calls.locals.is_empty();
+            let is_clear = paths.unclear.is_empty() && calls.unclear.is_empty();
+            return Ok(Uses {
+                all_paths: is_clear && no_modules,
+                all_modules: is_clear && calls.is_installed(&packages),
+                paths,
+                calls,
+            });
+        };
+        let shown = plan.display();
+        let json = evidence::read_file(plan, MOST_PLAN_BYTES)?
+            .ok_or_else(|| anyhow!("there is no plan at {shown}"))?;
+        let (mut paths, mut calls) = (Found::default(), Calls::default());
+        let cannot = || format!("cannot use {shown}");
+        paths.read_plan(&json).with_context(cannot)?;
+        let has_calls = calls.read_plan(&json).with_context(cannot)?;
+        calls.add_installed(&packages);
+        // With -target, a plan shows a part only, and says so.
+        let whole = serde_json::from_slice::<Value>(&json)
+            .is_ok_and(|plan| plan["complete"].as_bool().unwrap_or(false));
+        let is_clear = paths.unclear.is_empty();
+        Ok(Uses { paths, calls, all_paths: is_clear && whole, all_modules: has_calls && whole })
     }
 }
 
-/// Every `*.tf` of the folder, by name.
-fn configuration_files(directory: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    let shown = directory.display();
-    let mut files = BTreeMap::new();
-    for entry in fs::read_dir(directory).with_context(|| format!("cannot read {shown}"))? {
-        let path = entry.with_context(|| format!("cannot read {shown}"))?.path();
-        if path.extension().is_some_and(|extension| extension == "tf") && path.is_file() {
-            let text = fs::read_to_string(&path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            files.insert(name, text);
+/// Reads a lock file; where git left a conflict in it, both sides together. Says so, and which head of the log is the
+/// earlier one.
+fn read(file: &Path) -> anyhow::Result<(LockFile, Option<Checkpoint>, bool)> {
+    let Some(bytes) = evidence::read_file(file, MAX_BYTES)? else {
+        return Ok((LockFile::default(), None, false));
+    };
+    match LockFile::parse(&bytes) {
+        Err(LockError::MergeConflict { .. }) => {
+            let Resolved { lock, earlier } = LockFile::resolve_conflict(&bytes)?;
+            Ok((lock, earlier, true))
+        }
+        read => Ok((read?, None, false)),
+    }
+}
+
+/// Removes what nothing uses, as far as that is known; says what was removed, and what may be unused.
+fn tidy(
+    lock: &mut LockFile,
+    uses: &Uses,
+    resolution: &Resolution,
+    hostname: &str,
+) -> (Vec<String>, Vec<String>) {
+    let (mut dropped, mut unused) = (Vec::new(), Vec::new());
+    let called: BTreeSet<String> =
+        uses.paths.uses.iter().map(|found| found.address.to_string()).collect();
+    let paths: Vec<String> = lock.golden_paths().map(|(address, _)| address.to_owned()).collect();
+    for address in paths.into_iter().filter(|address| !called.contains(address)) {
+        if uses.all_paths {
+            lock.remove(&address);
+            dropped.push(address);
+        } else {
+            unused.push(address);
         }
     }
-    if files.is_empty() {
-        bail!("{shown} holds no *.tf file; name the folder of the configuration");
+    let releases: Vec<_> = lock.modules().map(|(release, _)| release.clone()).collect();
+    for release in releases {
+        if release.registry() != hostname || resolution.entries.contains_key(&release) {
+            continue;
+        }
+        if uses.all_modules {
+            lock.remove_module(&release);
+            dropped.push(release.to_string());
+        } else {
+            unused.push(release.to_string());
+        }
     }
-    Ok(files)
+    (dropped, unused)
 }
 
-fn read(file: &Path) -> anyhow::Result<LockFile> {
-    match fs::read(file) {
-        Ok(bytes) => Ok(LockFile::parse(&bytes)?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(LockFile::default()),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", file.display())),
+fn warn(
+    context: &Context<'_>,
+    policy: Option<&Policy>,
+    resolution: &Resolution,
+    earlier: Option<&Checkpoint>,
+) {
+    if policy.is_some() {
+        return;
+    }
+    if !resolution.entries.is_empty() {
+        context.output.progress(
+            "there is no idp.policy, so modules are locked on the registry's word; `idp trust` prints one to pin",
+        );
+    }
+    if earlier.is_some() {
+        context.output.progress(
+            "there is no idp.policy, so it is not checked that both branches saw one log of the registry",
+        );
     }
 }
 
-/// Replaces the file at once: whoever reads it sees all of it, old or new.
-fn write(directory: &Path, file: &Path, lock: &LockFile) -> anyhow::Result<()> {
-    let cannot = || format!("cannot write {}", file.display());
-    let mut new = tempfile::NamedTempFile::new_in(directory).with_context(cannot)?;
-    new.write_all(lock.to_json().as_bytes()).with_context(cannot)?;
-    new.as_file().sync_all().with_context(cannot)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // A temporary file is for its owner alone; this one goes into version control.
-        let everyone = fs::Permissions::from_mode(0o644);
-        new.as_file().set_permissions(everyone).with_context(cannot)?;
+/// Asks what each move brings. That it cannot be said stops nothing.
+async fn with_changes(context: &Context<'_>, client: &Client, mut moved: Vec<Moved>) -> Vec<Moved> {
+    for moved in &mut moved {
+        let Moved { module, before: Some(before), after, .. } = &*moved else { continue };
+        if before > after {
+            continue;
+        }
+        let path = format!("{BASE_PATH}/modules/{}/changes", module.path());
+        let query = [("from", before.to_string()), ("to", after.to_string())];
+        let asked = async {
+            let url = reqwest::Url::parse_with_params(&format!("http://server{path}"), query)?;
+            client
+                .get::<registry_api::interface::ModuleChanges>(&format!(
+                    "{path}?{}",
+                    url.query().unwrap_or_default()
+                ))
+                .await
+        };
+        match asked.await {
+            Ok(changes) => moved.changes = Some(changes),
+            Err(error) => context
+                .output
+                .progress(format!("cannot say what {module} {after} changes: {error:#}")),
+        }
     }
-    new.persist(file).with_context(cannot)?;
-    Ok(())
+    moved
 }
 
 fn by_address(uses: &[Use]) -> BTreeMap<ModuleAddress, Vec<&Use>> {
@@ -185,53 +336,6 @@ fn question(address: &ModuleAddress, uses: &[&Use]) -> anyhow::Result<String> {
     Ok(format!("{path}?{}", url.query().unwrap_or_default()))
 }
 
-fn report(found: &Found, changes: &[Change]) -> Value {
-    let changes: Vec<_> = changes
-        .iter()
-        .map(|change| {
-            json!({
-                "address": change.address,
-                "before": change.before.as_ref().map(|before| &before.version),
-                "after": change.after.version,
-            })
-        })
-        .collect();
-    json!({ "changes": changes, "unclear": found.unclear })
-}
-
-fn describe(file: &Path, found: &Found, lock: &LockFile, changes: &[Change]) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    for Change { address, before, after } in changes {
-        let _ = match before {
-            Some(before) => writeln!(text, "{address}: {} -> {}", before.version, after.version),
-            None => writeln!(text, "{address}: {}", after.version),
-        };
-    }
-    if changes.is_empty() {
-        let _ = writeln!(
-            text,
-            "nothing changes: {} golden paths are locked",
-            lock.golden_paths().len()
-        );
-    } else {
-        let _ = writeln!(text, "wrote {}; commit it", file.display());
-    }
-    for place in &found.unclear {
-        let _ = writeln!(text, "not locked: {place}; use --plan");
-    }
-    let used = by_address(&found.uses);
-    for (address, _) in lock.golden_paths() {
-        let is_used =
-            address.parse().is_ok_and(|address: ModuleAddress| used.contains_key(&address));
-        if !is_used && found.unclear.is_empty() {
-            let _ = writeln!(text, "locked but not used here: {address}");
-        }
-    }
-    text.truncate(text.trim_end().len());
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -281,18 +385,61 @@ mod tests {
         let mut lock = LockFile::default();
         lock.insert("golden/api/nodejs", entry("1.2.0")).unwrap();
 
-        write(folder.path(), &file, &lock).unwrap();
+        evidence::replace_file(&file, lock.to_json().as_bytes()).unwrap();
 
-        assert_eq!(read(&file).unwrap(), lock);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(read(&file).unwrap(), (lock, None, false));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]
-    fn a_folder_without_configuration_is_refused() {
+    fn both_sides_of_a_merge_are_read_together() {
         let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(FILE_NAME);
+        let side = |address: &str| {
+            let mut lock = LockFile::default();
+            lock.insert(address, entry("1.2.0")).unwrap();
+            lock.to_json().lines().nth(3).unwrap().to_owned()
+        };
+        let conflict = format!(
+            "{{\n  \"version\": 2,\n  \"golden_paths\": {{\n<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> b\n  }},\n  \
+             \"modules\": {{}}\n}}\n",
+            side("golden/api/go"),
+            side("golden/api/nodejs")
+        );
+        std::fs::write(&file, conflict).unwrap();
 
-        let error = configuration_files(folder.path()).unwrap_err();
+        let (lock, earlier, is_conflict) = read(&file).unwrap();
 
-        assert!(error.to_string().contains("no *.tf file"), "{error}");
+        assert_eq!((lock.golden_paths().len(), earlier, is_conflict), (2, None, true));
+    }
+
+    #[test]
+    fn what_nothing_uses_goes_only_where_everything_is_known() {
+        let mut before = LockFile::default();
+        before.insert("golden/api/nodejs", entry("1.2.0")).unwrap();
+        before.insert("golden/api/go", entry("1.2.0")).unwrap();
+        let module = registry_trust::lock::LockedModule {
+            sha256: entry("1.0.0").sha256,
+            h1: registry_trust::digest::DirHash1::from_sha256(entry("1.0.0").sha256),
+            publisher: entry("1.0.0").publisher,
+        };
+        for release in ["r.example/acme/vpc/aws@1.0.0", "other.example/acme/vpc/aws@1.0.0"] {
+            before.insert_module(&release.parse().unwrap(), module).unwrap();
+        }
+        let uses = |all: bool| Uses {
+            paths: Found { uses: vec![used(None)], ..Found::default() },
+            calls: Calls::default(),
+            all_paths: all,
+            all_modules: all,
+        };
+        let gone = ["golden/api/go", "r.example/acme/vpc/aws@1.0.0"].map(str::to_owned).to_vec();
+
+        let (mut kept, mut tidied) = (before.clone(), before.clone());
+        let known = tidy(&mut tidied, &uses(true), &Resolution::default(), "r.example");
+        let unknown = tidy(&mut kept, &uses(false), &Resolution::default(), "r.example");
+
+        assert_eq!((known, unknown), ((gone.clone(), vec![]), (vec![], gone)));
+        assert_eq!((tidied.golden_paths().len(), tidied.modules().len()), (1, 1));
+        assert_eq!(kept, before);
     }
 }

@@ -14,12 +14,13 @@ use registry_trust::release::ReleaseId;
 use registry_trust::verify::{Content, verify_release};
 
 use super::age;
+use super::module_status::{said, standing};
 use super::refusal::{PlatformError, Reason, invalid, refuse};
 use crate::app::App;
 use crate::blobs::BlobError;
 use crate::clock::rfc3339;
 use crate::golden_path::GoldenPath;
-use crate::model::selection::{Choice, Young, choose};
+use crate::model::selection::{Candidate, Choice, choose};
 use crate::model::spec::{Chosen, chosen};
 use crate::store::golden_paths::{self, PathVersion};
 use crate::store::{Connection, log, modules};
@@ -27,13 +28,35 @@ use crate::store::{Connection, log, modules};
 /// The namespace of golden paths.
 pub const NAMESPACE: &str = "golden";
 
-/// Every usable version of a path; empty where there is no such path.
-pub async fn versions(
+/// A published version of a path.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The version, and whether somebody new may have it.
+    pub candidate: Candidate,
+    /// When it was published.
+    pub at: i64,
+}
+
+/// Every version of a path, with how it stands; empty where there is no such path.
+pub async fn published(
     app: &App,
     address: &ModuleAddress,
-) -> Result<Vec<PathVersion>, PlatformError> {
+) -> Result<Vec<Published>, PlatformError> {
     let mut conn = app.store.read().await?;
-    Ok(golden_paths::path_versions(&mut conn, address).await?)
+    let versions = golden_paths::path_versions(&mut conn, address).await?;
+    let (said, _) = said(&app.trust, &mut conn, address).await?;
+    let now = app.clock.now();
+    let published = |PathVersion { path, published_at }| {
+        let standing = standing(&said, &path.version);
+        let candidate = Candidate {
+            is_past_sunset: standing.is_past_sunset(now),
+            standing,
+            young_until: age::waits_until(app, NAMESPACE, published_at).map(rfc3339),
+            path,
+        };
+        Published { candidate, at: published_at }
+    };
+    Ok(versions.into_iter().map(published).collect())
 }
 
 /// Every golden path of this registry.
@@ -54,31 +77,12 @@ pub async fn select(
     let Ok(address) = ModuleAddress::new(NAMESPACE, name, system) else {
         return Err(unknown_path(app, kind, name, system).await?);
     };
-    let published = versions(app, &address).await?;
+    let published = published(app, &address).await?;
     if published.is_empty() {
         return Err(unknown_path(app, kind, name, system).await?);
     }
-    let (paths, young) = of_age(app, published, current);
-    let paths: Vec<GoldenPathRef> = paths.into_iter().map(|version| version.path).collect();
-    choose(&address, &paths, &young, selection, current)
-        .map_err(|error| invalid(vec![error.field()]))
-}
-
-/// Those that can be chosen, and those that are too young. What is in use already is old enough.
-pub fn of_age(
-    app: &App,
-    published: Vec<PathVersion>,
-    current: Option<&GoldenPathRef>,
-) -> (Vec<PathVersion>, Vec<Young>) {
-    let (mut old_enough, mut young) = (Vec::new(), Vec::new());
-    for version in published {
-        let waits_until = age::waits_until(app, NAMESPACE, version.published_at);
-        match waits_until.filter(|_| current != Some(&version.path)) {
-            Some(from) => young.push(Young { version: version.path.version, from: rfc3339(from) }),
-            None => old_enough.push(version),
-        }
-    }
-    (old_enough, young)
+    let candidates: Vec<Candidate> = published.into_iter().map(|one| one.candidate).collect();
+    choose(&address, &candidates, selection, current).map_err(|error| invalid(vec![error.field()]))
 }
 
 /// Names what is wrong, such as template or language of a service, and lists what there is.

@@ -191,6 +191,12 @@ async fn plan_known(
         ),
         None => None,
     };
+    // Whether what exists changes is not known yet; what does not exist is new.
+    if let Some(sunset) = choice.as_ref().and_then(|choice| choice.sunset.clone())
+        && current.is_none()
+    {
+        return Err(invalid(vec![sunset.refusal().field()]));
+    }
     let path = match &choice {
         Some(choice) => Some(paths::load_for(app, request.kind, &choice.path).await?),
         None => None,

@@ -85,6 +85,9 @@ pub async fn prepare(app: &App, draft: Draft<'_>) -> Result<Prepared, PlatformEr
     let choice =
         paths::select(app, draft.reference.kind, name, system, draft.selection, current_path)
             .await?;
+    if let Some(sunset) = choice.sunset.filter(|_| !is_as_it_was(&draft, &choice.path)) {
+        return Err(invalid(vec![sunset.refusal().field()]));
+    }
     let path = paths::load_for(app, draft.reference.kind, &choice.path).await?;
     let (rendered, verdicts) = render_and_judge(app, &draft, path, &choice.path).await?;
     let provision =
@@ -99,6 +102,11 @@ pub async fn prepare(app: &App, draft: Draft<'_>) -> Result<Prepared, PlatformEr
     let provisioned_now = observe(app, &draft, &provision).await?;
     let revision = revision(&draft, choice.path, &rendered, provision, &provisioned_now)?;
     Ok(Prepared { revision, verdicts, notices, cost, provisioned_now, missing, lenders })
+}
+
+/// Whether somebody asks for what they have: what drifted may be put back, and a pipeline may go on moving the image.
+fn is_as_it_was(draft: &Draft<'_>, path: &GoldenPathRef) -> bool {
+    draft.current.is_some_and(|current| current.golden_path == *path && current.spec == *draft.spec)
 }
 
 /// Data does not move: where names or servers changed in the configuration, nothing is made beside what stands.

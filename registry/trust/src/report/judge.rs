@@ -237,6 +237,10 @@ impl Basis<'_> {
                 ))
             }
             (Some(problem), ModuleSource::Registry { .. }) => misplaced(problem),
+            // Of the registry, and yet no release that it can have: never "unsigned".
+            (None, ModuleSource::Registry { .. }) => {
+                Judged::failed("version_invalid", "its version is none that a registry publishes")
+            }
             (_, ModuleSource::Local(_)) => Judged::new(
                 Verdict::Unsigned,
                 "a folder outside of the configuration's: nobody signed what lies there",

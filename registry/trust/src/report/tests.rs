@@ -401,6 +401,11 @@ fn a_package_that_lies_where_it_should_not_is_not_believed() {
         let report = registry.judge(std::slice::from_ref(&package));
         assert_eq!(only(&report).verdict, verdict, "{package:?}");
     }
+    let endless = Package {
+        version: Some(format!("1.0.0-{}", "a".repeat(200)).parse().unwrap()),
+        ..installed.clone()
+    };
+    assert_eq!(only(&registry.judge(&[endless])).code, Some("version_invalid"));
     let versionless = Package {
         version: None,
         problem: Some(PackageProblem::Version { found: String::new() }),

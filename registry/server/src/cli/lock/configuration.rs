@@ -122,7 +122,7 @@ fn list<'a>(module: &'a Value, name: &str) -> impl Iterator<Item = &'a Value> {
     module.get(name).and_then(Value::as_array).into_iter().flatten()
 }
 
-fn line_of(text: &str, block: &Block) -> usize {
+pub(super) fn line_of(text: &str, block: &Block) -> usize {
     let start = block.span().map_or(0, |span| span.start);
     1 + text.bytes().take(start).filter(|byte| *byte == b'\n').count()
 }
