@@ -8,6 +8,7 @@ mod cli;
 mod dev;
 mod guards;
 mod kills;
+mod log;
 mod modules;
 mod namespaces;
 mod oidc;

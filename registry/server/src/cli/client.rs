@@ -101,22 +101,15 @@ impl Client {
         self.read(answer).await
     }
 
-    /// A file of at most `largest` bytes; nothing if there is none.
-    pub(super) async fn file(&self, path: &str, largest: usize) -> anyhow::Result<Option<Vec<u8>>> {
-        let unreachable = || format!("cannot reach {}", self.server);
-        let mut answer = self.request(Method::GET, path).send().await.with_context(unreachable)?;
-        if answer.status() == StatusCode::NOT_FOUND {
-            return Ok(None);
+    /// A file of at most so many bytes; nothing if there is none.
+    pub(super) async fn file(&self, path: &str, most: usize) -> anyhow::Result<Option<Vec<u8>>> {
+        match self.get_bytes(path, most).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) => match error.downcast_ref::<Refusal>() {
+                Some(refusal) if refusal.status == StatusCode::NOT_FOUND => Ok(None),
+                _ => Err(error),
+            },
         }
-        let status = answer.status();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = answer.chunk().await.with_context(unreachable)? {
-            if bytes.len() + chunk.len() > largest {
-                bail!("{}{path} is larger than the {largest} bytes that it may have", self.server);
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        if status.is_success() { Ok(Some(bytes)) } else { Err(refusal(status, &bytes).into()) }
     }
 
     pub(super) async fn post<T: DeserializeOwned>(

@@ -9,12 +9,12 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use registry_trust::policy::{self, Policy};
 
-use super::Context;
 use super::client::Remote;
+use super::{Context, evidence};
 use source::Source;
 
 /// Read and audit the registry's log, keep a copy of it, or recover it from one.
@@ -77,18 +77,13 @@ impl From {
 
 /// The named policy, or the one in the current folder; without either the registry's root is taken at its word.
 fn read_policy(given: Option<&Path>, context: &Context<'_>) -> anyhow::Result<Option<Policy>> {
-    let here = Path::new(policy::FILE_NAME);
-    let path = match given {
-        Some(path) => path,
-        None if here.exists() => here,
-        None => {
-            context.output.progress(
-                "no --policy and no idp.policy here: the registry's first root is taken at its word",
-            );
-            return Ok(None);
-        }
-    };
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Some(text.parse().with_context(|| format!("{} cannot be used", path.display()))?))
+    let found = evidence::read_policy(given.unwrap_or(Path::new(policy::FILE_NAME)))?;
+    match (&found, given) {
+        (None, Some(path)) => bail!("there is no policy {}", path.display()),
+        (None, None) => context.output.progress(
+            "no --policy and no idp.policy here: the registry's first root is taken at its word",
+        ),
+        (Some(_), _) => {}
+    }
+    Ok(found)
 }

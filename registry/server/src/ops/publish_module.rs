@@ -354,12 +354,11 @@ async fn record(
             .into()),
         };
     }
-    let position = match signed.logged {
-        Some(position) => position,
-        None => {
-            let statement = Statement::Publish(signed.statement.clone());
-            trust::append(&mut tx, signed.envelope(), &statement, row.published_at).await?
-        }
+    let position = if let Some(position) = signed.logged {
+        position
+    } else {
+        let statement = Statement::Publish(signed.statement.clone());
+        trust::append(&mut tx, signed.envelope(), &statement, row.published_at).await?
     };
     failpoint::hit("publish.logged");
     audit::append(&mut tx, event(&row, compared.exception.as_ref(), by)).await?;

@@ -1,10 +1,10 @@
 //! Where a log is read: a server, or a folder with the same files.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use registry_api::trust::EvidenceRequest;
 use registry_trust::digest::Sha256;
 use registry_trust::evidence::Evidence;
 use registry_trust::log::checkpoint::Checkpoint;
@@ -12,6 +12,7 @@ use registry_trust::log::merkle::{NodeId, consistency_proof, verify_consistency}
 use registry_trust::log::tile::{MAX_ENTRY_BYTES, Place, TilePath, WIDTH, hash_in_tile};
 
 use crate::cli::client::Client;
+use crate::cli::evidence::fetch;
 use crate::ops::log_copy::{CHECKPOINT, LogCopy, bundle_path, full, leaves_in};
 
 /// The largest file of a log: a bundle of the largest entries.
@@ -96,8 +97,8 @@ impl Source {
     pub(super) async fn evidence(&self) -> anyhow::Result<Option<Evidence>> {
         match self {
             Self::Server(client) => {
-                let evidence = client.post("/api/v1/evidence", &EvidenceRequest::default()).await;
-                evidence.map(Some)
+                let evidence = fetch(client, &BTreeSet::new(), None).await?;
+                Ok(Some(Evidence::parse(&evidence)?))
             }
             Self::Folder(_) => Ok(None),
         }
