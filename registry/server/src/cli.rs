@@ -20,6 +20,7 @@ mod imprint;
 mod init;
 mod keys;
 mod lock;
+mod log;
 mod oidc;
 mod output;
 mod provider;
@@ -75,6 +76,13 @@ Keep it:
   copy /etc/idp/secrets.key and /etc/idp/trust somewhere apart from the backups, and the former again after
   idp secret keys rotate             another key for all secrets, while the server runs
 
+Watch it, from another machine:
+  idp log verify --policy idp.policy audit everything that was ever released, revoked or changed
+  idp log monitor --dir /srv/idp-log --policy idp.policy
+                                     keep a copy of the log, tell what is new and what is wrong
+  idp log show                       the newest entries
+  idp log recover /srv/idp-log       on the server, after the restore of an older backup
+
 Exit codes:
   0  done
   1  refused or failed; the message says why and what to do
@@ -108,6 +116,7 @@ enum Command {
     Secret(secret::Secret),
     Keys(keys::Keys),
     Status(status::Status),
+    Log(log::Log),
     Audit(audit::Audit),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -160,6 +169,7 @@ pub fn run(variables: &BTreeMap<String, String>) -> ExitCode {
             Command::Secret(command) => command.run(&context).await,
             Command::Keys(command) => command.run(&context).await,
             Command::Status(command) => command.run(&context).await,
+            Command::Log(command) => command.run(&context).await,
             Command::Audit(command) => command.run(&context).await,
             Command::Backup(command) => command.run(&context).await,
             Command::Restore(command) => command.run(&context).await,

@@ -66,6 +66,8 @@ pub const ALL: &[&str] = &[
     "restore.checked",
     "restore.staged",
     "restore.renamed",
+    "monitor.files_written",
+    "monitor.checkpoint_written",
 ];
 
 /// Where the process dies, and how often it still passes there before.

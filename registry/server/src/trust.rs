@@ -18,6 +18,7 @@ use registry_trust::digest::Sha256;
 use registry_trust::dsse::Envelope;
 use registry_trust::key::{KeyError, KeyId, SigningKey, VerifyingKey};
 use registry_trust::log::checkpoint::{Checkpoint, CheckpointError};
+use registry_trust::log::note::NoteKey;
 use registry_trust::statement::{
     Claim, Snapshot, SnapshotDocument, Statement, StatementError, TrustRoot, sign,
 };
@@ -327,6 +328,36 @@ pub fn origin(hostname: &str) -> String {
 /// Reads entries of the log.
 pub fn read_all(entries: &[log::Logged]) -> Result<Vec<Entry>, StoreError> {
     entries.iter().map(log::Logged::read).collect()
+}
+
+/// The key of this server's log, to know its heads again.
+#[derive(Debug, Clone)]
+pub struct LogKey(NoteKey);
+
+impl LogKey {
+    /// Reads it where the server has it.
+    pub fn read(config: &Config) -> Result<Self, TrustError> {
+        let path = config.trust.directory.join(establish::LOG_KEY);
+        let key = read_key(&path)?.verifying_key();
+        let key = NoteKey::new(&origin(&config.server.hostname), key);
+        Ok(Self(key.map_err(CheckpointError::from)?))
+    }
+
+    /// Reads a head that this key signed.
+    pub fn open(&self, note: &[u8]) -> Result<Checkpoint, CheckpointError> {
+        Checkpoint::open(note, &self.0)
+    }
+}
+
+/// The head that was signed last, if any was.
+pub fn signed_last(config: &Config) -> Result<Option<Checkpoint>, TrustError> {
+    guard::signed(&config.trust.directory.join(guard::FILE))
+}
+
+/// Whether a database continues what was signed last.
+pub async fn check_guard(config: &Config, conn: &mut Connection) -> Result<(), TrustError> {
+    let file = config.trust.directory.join(guard::FILE);
+    guard::check(&file, &origin(&config.server.hostname), conn).await
 }
 
 fn read_key(path: &Path) -> Result<SigningKey, TrustError> {

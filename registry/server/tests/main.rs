@@ -12,6 +12,7 @@ mod guards;
 mod keys;
 mod kills;
 mod log;
+mod log_commands;
 mod module_status;
 mod modules;
 mod namespaces;

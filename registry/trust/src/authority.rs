@@ -10,6 +10,7 @@
 
 mod changes;
 mod error;
+mod growing;
 mod namespace;
 mod root;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub(crate) use self::growing::Growing;
 use self::{
     changes::by_namespace,
     error::list,
@@ -204,6 +206,12 @@ impl Authority {
             && grant.registry == self.root().registry
             && namespace.is_some_and(|namespace| namespace.trusts_ci(granted, used, grant))
             && !envelope.signers_among(signer).is_empty()
+    }
+
+    /// Whether a namespace trusts such jobs where entry `index` grants one of them a key.
+    pub(crate) fn trusts_jobs(&self, index: u64, grant: &CiKey) -> bool {
+        let namespace = self.namespaces.get(&grant.namespace);
+        namespace.is_some_and(|namespace| namespace.trusts_ci(index, index, grant))
     }
 
     /// The keys of a namespace that may sign entry `index`.

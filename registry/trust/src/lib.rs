@@ -9,11 +9,13 @@
 //! - [`release`], [`statement`], [`standing`]: what is said of modules, keys and the registry; [`verify`]: checking a release.
 //! - [`log`]: the transparency log that statements are recorded in: tree, proofs, tiles, signed checkpoints.
 //! - [`authority`]: whose signatures count; [`policy`]: on whose word; [`evidence`]: judging modules by what a registry gives.
+//! - [`audit`]: reading a whole log and finding what should not be in it.
 //! - [`installed`]: what Terraform installed, and where; [`report`]: what is to be thought of it.
 //! - [`lock`]: what a configuration is pinned to; [`sums`]: a provider release's `SHA256SUMS`.
 #![warn(missing_docs)]
 
 pub mod archive;
+pub mod audit;
 pub mod authority;
 pub mod bundle;
 pub mod digest;
@@ -33,6 +35,7 @@ pub mod time;
 pub mod tree;
 pub mod verify;
 
+mod parallel;
 #[cfg(test)]
 mod testing;
 mod walk;

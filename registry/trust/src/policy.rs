@@ -16,8 +16,9 @@ use std::{collections::BTreeSet, fmt, str::FromStr};
 use crate::{
     authority::Pin,
     digest::shortened,
-    key::KeyId,
+    key::{KeyId, VerifyingKey},
     release::{InvalidRelease, check_registry},
+    statement::TrustRoot,
 };
 
 /// The policy's file name, in the root module's folder.
@@ -36,6 +37,18 @@ pub struct Policy {
     pub root: Pin,
     /// How old the registry's word may be, in milliseconds.
     pub max_age: Option<i64>,
+}
+
+impl Policy {
+    /// The policy of somebody who takes a registry's root at its word.
+    pub fn of(root: &TrustRoot) -> Self {
+        let keys = root.keys.iter().map(VerifyingKey::id).collect();
+        Self {
+            registry: root.registry.clone(),
+            root: Pin { threshold: root.threshold, keys },
+            max_age: None,
+        }
+    }
 }
 
 /// Why a text is no policy.

@@ -54,8 +54,8 @@ enum Command {
 
 /// Check that a backup is whole and as it was written.
 ///
-/// Reads all of it: digests, the database, the chain of the audit log, and that everything is there that the database
-/// names. Needs room for the database in the system's temporary folder (TMPDIR).
+/// Reads all of it: digests, the database, the chain of the audit log, the tree of the log of statements and each statement
+/// in it, and that everything is there that the database names. Needs room for the database in the system's temporary folder (TMPDIR).
 #[derive(Debug, Args)]
 struct Verify {
     /// The backup
@@ -94,10 +94,7 @@ impl Apart {
                 server.secret_key_file.clone(),
                 "opens the secrets; keep it where the backups are not",
             ),
-            (
-                config_file.with_file_name("trust"),
-                "the server's signing keys, and how far its log was",
-            ),
+            (config.trust.directory.clone(), "the server's signing keys, and how far its log was"),
             (config_file.to_owned(), "the configuration, with the files that it names"),
         ];
         if let Some(tls) = &server.tls {
@@ -141,11 +138,12 @@ fn tell_made(context: &Context<'_>, file: &Path, made: &Made, apart: &Apart) -> 
 /// What is in a backup, in one line.
 pub(super) fn summary(manifest: &Manifest) -> String {
     format!(
-        "{} of {} at {}, {} audit entries, {} blobs, {}",
+        "{} of {} at {}, {} audit entries, {} statements, {} blobs, {}",
         if manifest.skipped.is_empty() { "all" } else { "most" },
         manifest.hostname,
         manifest.made_at,
         manifest.contents.audit.size,
+        manifest.contents.log.as_ref().map_or(0, |log| log.size),
         manifest.blobs.len(),
         size(manifest.bytes())
     )
@@ -174,6 +172,11 @@ impl Verify {
         if let Some(problem) = checked.audit_problem {
             return Err(anyhow!(
                 "the backup is as it was written, but the audit log in it does not verify: {problem}"
+            ));
+        }
+        if let Some(problem) = checked.log_problem {
+            return Err(anyhow!(
+                "the backup is as it was written, but the log of statements in it does not verify: {problem}"
             ));
         }
         let mut text = format!("{}: {}", self.file.display(), summary(&manifest));

@@ -101,6 +101,17 @@ impl Client {
         self.read(answer).await
     }
 
+    /// A file of at most so many bytes; nothing if there is none.
+    pub(super) async fn file(&self, path: &str, most: usize) -> anyhow::Result<Option<Vec<u8>>> {
+        match self.get_bytes(path, most).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) => match error.downcast_ref::<Refusal>() {
+                Some(refusal) if refusal.status == StatusCode::NOT_FOUND => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,

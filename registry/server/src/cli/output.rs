@@ -50,8 +50,13 @@ impl Output {
 
     /// Tells a person at a terminal how far something long is.
     pub(super) fn meter(self, what: &'static str) -> Meter {
+        self.count(what, "")
+    }
+
+    /// The same of things that are counted.
+    pub(super) fn count(self, what: &'static str, unit: &'static str) -> Meter {
         let is_shown = !self.json && io::stderr().is_terminal();
-        Meter { what: is_shown.then_some(what), shown: AtomicU64::new(u64::MAX) }
+        Meter { what: is_shown.then_some(what), unit, shown: AtomicU64::new(u64::MAX) }
     }
 
     /// Says why the command failed.
@@ -70,6 +75,8 @@ impl Output {
 #[derive(Debug)]
 pub(super) struct Meter {
     what: Option<&'static str>,
+    /// Of what; bytes where it is empty.
+    unit: &'static str,
     shown: AtomicU64,
 }
 
@@ -78,8 +85,12 @@ impl Watch for Meter {
         let Some(what) = self.what else { return };
         let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
         if self.shown.swap(percent, Ordering::Relaxed) != percent {
+            let total = match self.unit {
+                "" => size(total),
+                unit => format!("{total} {unit}"),
+            };
             // A closed terminal must not stop the work.
-            let _ = write!(io::stderr(), "\r{what}: {percent} % of {}", size(total));
+            let _ = write!(io::stderr(), "\r{what}: {percent} % of {total}");
         }
     }
 }

@@ -64,7 +64,9 @@ impl Restore {
                 "skipped": restored.manifest.skipped,
                 "contents": restored.manifest.contents,
                 "audit_problem": restored.audit_problem,
+                "log_problem": restored.log_problem,
                 "key_problem": restored.key_problem,
+                "guard_problem": restored.guard_problem,
             }),
             text,
         )
@@ -75,8 +77,11 @@ fn told(restored: &Restored, key_file: &str) -> String {
     let manifest = &restored.manifest;
     let mut text = format!("restored {}: {}", restored.folder.display(), summary(manifest));
     warn(&mut text, manifest, restored.audit_problem.as_deref());
-    if let Some(aside) = &restored.moved_aside {
+    if let Some(problem) = &restored.log_problem {
         // Writing to a String cannot fail.
+        let _ = write!(text, "\nthe LOG of statements does not verify: {problem}");
+    }
+    if let Some(aside) = &restored.moved_aside {
         let _ = write!(text, "\nwhat was there is in {}", aside.display());
     }
     match &restored.key_problem {
@@ -86,6 +91,9 @@ fn told(restored: &Restored, key_file: &str) -> String {
         Some(problem) => {
             let _ = write!(text, "\nthe KEYS do not fit, and the server will not start: {problem}");
         }
+    }
+    if let Some(problem) = &restored.guard_problem {
+        let _ = write!(text, "\nthe server will NOT START yet: {problem}");
     }
     let _ = write!(
         text,

@@ -106,7 +106,7 @@ pub(super) fn start_log(format: LogFormat, filter: Option<&str>) {
 }
 
 /// Ends when the process is asked to.
-fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
 
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;

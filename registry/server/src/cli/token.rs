@@ -194,7 +194,7 @@ fn url_segment(id: &str) -> anyhow::Result<String> {
 }
 
 /// `90d`, `12h`, `30m`, `45s`.
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a time: write a number and d, h, m or s, such as 90d");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {

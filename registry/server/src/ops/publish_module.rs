@@ -167,10 +167,15 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
     if app.config.namespace(address.namespace()).is_none() {
         return Err(PublishError::Namespace(address.namespace().to_owned()));
     }
-    let signed = Signed::read(&bundle)?;
-    let key = signer_key(app, &mut *app.store.read().await?, address.namespace(), &signed).await?;
+    let mut signed = Signed::read(&bundle)?;
+    let key = {
+        let mut conn = app.store.read().await?;
+        signed.find_logged(&mut conn, &address, &version).await?;
+        signer_key(app, &mut conn, address.namespace(), &signed).await?
+    };
+    let text = signed.text.clone();
     let (verified, interface) =
-        check(app, &address, &version, archive.content().await?, bundle.clone(), key).await?;
+        check(app, &address, &version, archive.content().await?, text, key).await?;
     let mut row = ModuleVersionRow {
         id: id::new(app.clock.now()),
         address,
@@ -178,7 +183,7 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
         archive_sha256: archive.sha256.clone(),
         archive_bytes: i64::try_from(archive.bytes).unwrap_or(i64::MAX),
         tree_h1: verified.archive.dir_hash1.to_h1(),
-        bundle: String::from_utf8_lossy(&bundle).into_owned(),
+        bundle: String::from_utf8_lossy(&signed.text).into_owned(),
         publisher: verified.publisher.to_string(),
         published_by: by.id.clone(),
         published_at: app.clock.now(),
@@ -198,23 +203,53 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
 
 /// What the publisher signed, not verified yet.
 struct Signed {
+    /// As uploaded.
+    text: Vec<u8>,
     bundle: Bundle,
-    statement: Statement,
+    statement: ModulePublish,
+    /// Where the log has it already.
+    logged: Option<u64>,
 }
 
 impl Signed {
-    fn read(bundle: &[u8]) -> Result<Self, PublishError> {
-        let bundle = Bundle::parse(bundle)?;
-        let statement = Statement::Publish(parse::<ModulePublish>(&bundle.envelope().payload)?);
-        Ok(Self { bundle, statement })
+    fn read(text: &[u8]) -> Result<Self, PublishError> {
+        let bundle = Bundle::parse(text)?;
+        let statement = parse::<ModulePublish>(&bundle.envelope().payload)?;
+        Ok(Self { text: text.to_vec(), bundle, statement, logged: None })
     }
 
     fn envelope(&self) -> &Envelope {
         self.bundle.envelope()
     }
+
+    /// A log that was recovered after its database was lost has releases without a row. There the logged statement
+    /// stands for the one that was uploaded, if both are about the same archive.
+    async fn find_logged(
+        &mut self,
+        conn: &mut Connection,
+        address: &ModuleAddress,
+        version: &Version,
+    ) -> Result<(), PublishError> {
+        if module_version(conn, address, version).await?.is_some() {
+            return Ok(());
+        }
+        let (module, number) = (address.to_string(), version.to_string());
+        let Some(logged) = log::release(conn, &module, &number).await? else { return Ok(()) };
+        let entry = logged.read()?;
+        let Statement::Publish(statement) = entry.statement else { return Ok(()) };
+        if statement.archive != self.statement.archive {
+            let (release, sha256) =
+                (format!("{module} {number}"), statement.archive.sha256.to_string());
+            return Err(PublishError::VersionTaken { release, sha256 });
+        }
+        let bundle = Bundle::new(entry.envelope)?;
+        let text = bundle.to_json().into_bytes();
+        *self = Self { text, bundle, statement, logged: Some(entry.index) };
+        Ok(())
+    }
 }
 
-/// The key that the bundle names, if it may sign the next entry of the log.
+/// The key that the bundle names, if it may sign the entry that this is in the log, or the next one.
 async fn signer_key(
     app: &App,
     conn: &mut Connection,
@@ -222,14 +257,20 @@ async fn signer_key(
     upload: &Signed,
 ) -> Result<VerifyingKey, PublishError> {
     let signer = upload.bundle.signer();
-    let next = log::frontier(conn).await?.size();
-    let publisher = app.trust.publisher(conn, namespace, signer, next).await?;
+    let index = match upload.logged {
+        Some(index) => index,
+        None => log::frontier(conn).await?.size(),
+    };
+    let publisher = app.trust.publisher(conn, namespace, signer, index).await?;
     let publisher = publisher.map_err(|problem| PublishError::Signer {
         signer,
         namespace: namespace.to_owned(),
         problem,
     })?;
-    match publisher.until.filter(|until| *until <= app.clock.now()) {
+    // What is logged was signed in time.
+    let ended =
+        publisher.until.filter(|until| upload.logged.is_none() && *until <= app.clock.now());
+    match ended {
         Some(ended) => Err(PublishError::Expired { signer, ended }),
         None => Ok(publisher.key),
     }
@@ -299,7 +340,7 @@ async fn standing(
 /// Writes the row; where another publish was faster, what it wrote decides.
 async fn record(
     app: &App,
-    mut row: ModuleVersionRow,
+    row: ModuleVersionRow,
     signed: &Signed,
     compared: &Compared,
     by: &Token,
@@ -308,7 +349,6 @@ async fn record(
     // Between the check and now the key may have been revoked; from here on nothing comes in between.
     signer_key(app, &mut tx, row.address.namespace(), signed).await?;
     guard::require_still_next(app, &mut tx, &row, compared).await?;
-    let logged = as_logged(&mut tx, &mut row).await?;
     let inserted = insert_module_version(&mut tx, &row).await?;
     failpoint::hit("publish.rows_written");
     if !inserted {
@@ -323,10 +363,11 @@ async fn record(
             .into()),
         };
     }
-    let position = if let Some(position) = logged {
+    let position = if let Some(position) = signed.logged {
         position
     } else {
-        trust::append(&mut tx, signed.envelope(), &signed.statement, row.published_at).await?
+        let statement = Statement::Publish(signed.statement.clone());
+        trust::append(&mut tx, signed.envelope(), &statement, row.published_at).await?
     };
     failpoint::hit("publish.logged");
     audit::append(&mut tx, event(&row, compared.exception.as_ref(), by)).await?;
@@ -350,28 +391,6 @@ async fn record(
         );
     }
     answer(app, row, Some(position), true).await
-}
-
-/// Where the log has this release already, because its row was lost: the row comes back as it was signed, with the same
-/// content or not at all.
-async fn as_logged(
-    tx: &mut Connection,
-    row: &mut ModuleVersionRow,
-) -> Result<Option<u64>, PublishError> {
-    let (module, version) = (row.address.to_string(), row.version.to_string());
-    let Some(logged) = log::release(tx, &module, &version).await? else { return Ok(None) };
-    let entry = logged.read()?;
-    if let Statement::Publish(publish) = &entry.statement
-        && publish.archive.sha256.to_string() != row.archive_sha256
-        && module_version(tx, &row.address, &row.version).await?.is_none()
-    {
-        let (release, sha256) = (format!("{module} {version}"), publish.archive.sha256.to_string());
-        return Err(PublishError::VersionTaken { release, sha256 });
-    }
-    let bundle = Bundle::new(entry.envelope)?;
-    row.publisher = bundle.signer().to_string();
-    row.bundle = bundle.to_json();
-    Ok(Some(entry.index))
 }
 
 fn event(row: &ModuleVersionRow, exception: Option<&Exception>, by: &Token) -> Event {

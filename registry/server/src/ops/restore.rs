@@ -21,7 +21,8 @@ use crate::clock::rfc3339;
 use crate::config::Config;
 use crate::failpoint;
 use crate::secrets::check_fit;
-use crate::store::copy;
+use crate::store::{copy, log};
+use crate::trust::check_guard;
 
 /// What may be done that is otherwise refused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -128,8 +129,12 @@ pub struct Restored {
     pub moved_aside: Option<PathBuf>,
     /// What is wrong with its audit log, if anything.
     pub audit_problem: Option<String>,
+    /// What is wrong with its log of statements, if anything.
+    pub log_problem: Option<String>,
     /// Why the key file does not fit it, if it does not.
     pub key_problem: Option<String>,
+    /// Why the server will not sign its log, if it will not: it is older than what was signed, or another one.
+    pub guard_problem: Option<String>,
 }
 
 /// Makes the backup `file` the data of the server of `config`.
@@ -150,6 +155,7 @@ pub async fn restore(
         return Err(RestoreError::AuditLog { problem });
     }
     let key_problem = key_problem(&stage.database(), &config.server.secret_key_file).await?;
+    let guard_problem = guard_problem(&stage.database(), config).await?;
     stage.finish(&target)?;
     failpoint::hit("restore.checked");
     let moved_aside = stage.install(&target, now)?;
@@ -158,7 +164,9 @@ pub async fn restore(
         folder: target.folder,
         moved_aside,
         audit_problem: checked.audit_problem,
+        log_problem: checked.log_problem,
         key_problem,
+        guard_problem,
     })
 }
 
@@ -187,6 +195,15 @@ fn require_ours(
 async fn key_problem(database: &Path, file: &Path) -> Result<Option<String>, BackupError> {
     let mut conn = copy::open(database).await?;
     Ok(check_fit(&mut conn, file).await.err().map(|error| error.to_string()))
+}
+
+/// What keeps the server from signing the log in this database, if anything does.
+async fn guard_problem(database: &Path, config: &Config) -> Result<Option<String>, BackupError> {
+    let mut conn = copy::open(database).await?;
+    if !log::is_there(&mut conn).await? {
+        return Ok(None);
+    }
+    Ok(check_guard(config, &mut conn).await.err().map(|error| error.to_string()))
 }
 
 /// The data folder as it is before.

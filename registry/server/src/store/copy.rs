@@ -166,7 +166,7 @@ fn named_blob(row: &SqliteRow) -> Result<NamedBlob, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Store;
+    use crate::store::{Store, log};
 
     #[tokio::test]
     async fn every_column_with_a_digest_is_known_to_name_a_blob_or_not_to() {
@@ -205,5 +205,39 @@ mod tests {
         assert_eq!(schema(&mut conn).await.unwrap(), Ok(known_schema()));
         assert_eq!(rows(&mut conn).await.unwrap()["probe"], 1);
         Store::open(&to).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_copy_of_the_log_has_the_same_entries_at_the_same_positions_and_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("from.sqlite"), folder.path().join("to.sqlite"));
+        let store = Store::open(&from).await.unwrap();
+        let mut tx = store.write().await.unwrap();
+        for number in 0..300 {
+            log::tests::append_one(&mut tx, number).await;
+        }
+        tx.commit().await.unwrap();
+
+        copy(&from, &to).await.unwrap();
+
+        let copied = Store::open(&to).await.unwrap();
+        let mut read = (store.write().await.unwrap(), copied.write().await.unwrap());
+        for tx in [&mut read.0, &mut read.1] {
+            log::tests::append_one(tx, 300).await;
+        }
+        let (mut one, mut other) = read;
+        let entries = log::range(&mut one, 0, 400).await.unwrap();
+        assert_eq!(entries.len(), 301);
+        assert_eq!(log::range(&mut other, 0, 400).await.unwrap(), entries);
+        let heads =
+            (log::frontier(&mut one).await.unwrap(), log::frontier(&mut other).await.unwrap());
+        assert_eq!(heads.0, heads.1);
+        for (level, tile) in [(0, 0), (0, 1), (1, 0)] {
+            let tiles = (
+                log::tile(&mut one, level, tile).await.unwrap().unwrap(),
+                log::tile(&mut other, level, tile).await.unwrap().unwrap(),
+            );
+            assert_eq!(tiles.0, tiles.1, "{level}/{tile}");
+        }
     }
 }

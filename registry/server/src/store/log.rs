@@ -175,6 +175,12 @@ pub async fn tile(
     one_tile(conn, i64::from(level), position).await
 }
 
+/// Whether the database has a log: one that an older program made has none.
+pub async fn is_there(conn: &mut Connection) -> Result<bool, StoreError> {
+    let table = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'log_head'";
+    Ok(sqlx::query(table).fetch_optional(conn).await?.is_some())
+}
+
 /// The tree as it ends now.
 pub async fn frontier(conn: &mut Connection) -> Result<Frontier, StoreError> {
     let row =
@@ -368,4 +374,29 @@ fn column(number: u64) -> Result<i64, StoreError> {
 
 fn corrupt(what: &'static str, value: &impl ToString) -> StoreError {
     StoreError::Corrupt { what, value: value.to_string() }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use registry_trust::key::{Algorithm, SigningKey};
+    use registry_trust::statement::{KeyChange, NamespaceKeys, sign};
+
+    use super::*;
+
+    /// Appends a statement, which the numbers before it need not allow.
+    pub(in crate::store) async fn append_one(tx: &mut Connection, number: u64) {
+        // One key for all, from bytes that are written down: the same number is the same statement.
+        let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n\
+                   -----END PRIVATE KEY-----\n";
+        let key = SigningKey::from_pem(pem).unwrap();
+        assert_eq!(key.verifying_key().algorithm(), Algorithm::Ed25519);
+        let keys = NamespaceKeys {
+            registry: "registry.test.example".to_owned(),
+            namespace: "golden".to_owned(),
+            sequence: number + 1,
+            change: KeyChange::Add(Box::new(key.verifying_key())),
+        };
+        let leaf = sign(&keys, &key).unwrap().to_canonical_json();
+        append(tx, &leaf, &Statement::Keys(keys), 0).await.unwrap();
+    }
 }

@@ -86,6 +86,12 @@ pub(super) async fn check(
     Ok(())
 }
 
+/// The head that was signed last.
+pub(super) fn signed(file: &Path) -> Result<Option<Checkpoint>, TrustError> {
+    let head = read(file)?;
+    Ok(head.map(|Head { origin, size, root }| Checkpoint { origin, size, root }))
+}
+
 /// What was signed last.
 fn read(file: &Path) -> Result<Option<Head>, TrustError> {
     let text = match std::fs::read_to_string(file) {

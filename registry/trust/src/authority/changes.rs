@@ -12,46 +12,61 @@ use crate::{
 };
 
 /// A key change that somebody signed who may, or who once might.
-#[derive(Debug)]
-pub(super) struct Change<'a> {
+#[derive(Debug, Clone)]
+pub(super) struct Change {
     pub(super) index: u64,
-    pub(super) keys: &'a NamespaceKeys,
+    pub(super) keys: NamespaceKeys,
     pub(super) is_by_root: bool,
     /// Of the keys that were added before, those that signed; each signature is verified here, once.
     pub(super) signers: BTreeSet<KeyId>,
 }
 
-#[derive(Default)]
-struct Seen<'a> {
-    named: BTreeMap<KeyId, &'a VerifyingKey>,
-    changes: Vec<Change<'a>>,
+/// The key changes of one namespace, in the log's order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    named: BTreeMap<KeyId, VerifyingKey>,
+    pub(super) changes: Vec<Change>,
 }
 
-/// The key changes of each namespace, in the log's order.
-///
-/// What a stranger signed, or somebody for another registry, is no change: it neither counts nor has a number, else it
-/// could stand in for one that is held back.
+impl Seen {
+    /// The next change, if it is one: what a stranger signed neither counts nor has a number, else it could stand in for
+    /// one that is held back.
+    pub(super) fn read(
+        &self,
+        roots: &Roots,
+        entry: &Entry,
+        keys: &NamespaceKeys,
+    ) -> Option<Change> {
+        let is_by_root = is_signed_by_root(&entry.envelope, roots.at(entry.index));
+        let signers = entry.envelope.signers_among(|id| self.named.get(&id));
+        let is_one = is_by_root || !signers.is_empty();
+        is_one.then(|| Change { index: entry.index, keys: keys.clone(), is_by_root, signers })
+    }
+
+    pub(super) fn push(&mut self, change: Change) {
+        if let KeyChange::Add(key) = &change.keys.change {
+            self.named.insert(key.id(), (**key).clone());
+        }
+        self.changes.push(change);
+    }
+}
+
+/// The key changes of each namespace; what is for another registry is none.
 pub(super) fn by_namespace<'a>(
     roots: &Roots,
     entries: &[&'a Entry],
-) -> Result<BTreeMap<&'a str, Vec<Change<'a>>>, AuthorityError> {
-    let mut seen: BTreeMap<&str, Seen<'_>> = BTreeMap::new();
+) -> Result<BTreeMap<&'a str, Vec<Change>>, AuthorityError> {
+    let mut seen: BTreeMap<&str, Seen> = BTreeMap::new();
     for entry in entries {
         let Statement::Keys(keys) = &entry.statement else { continue };
         if keys.registry != roots.newest().registry {
             continue;
         }
         let namespace = seen.entry(&keys.namespace).or_default();
-        let is_by_root = is_signed_by_root(&entry.envelope, roots.at(entry.index));
-        let signers = entry.envelope.signers_among(|id| namespace.named.get(&id).copied());
-        if !is_by_root && signers.is_empty() {
-            continue;
+        if let Some(change) = namespace.read(roots, entry, keys) {
+            check_sequence(namespace.changes.last(), entry.index, keys)?;
+            namespace.push(change);
         }
-        check_sequence(namespace.changes.last(), entry.index, keys)?;
-        if let KeyChange::Add(key) = &keys.change {
-            namespace.named.insert(key.id(), key);
-        }
-        namespace.changes.push(Change { index: entry.index, keys, is_by_root, signers });
     }
     let changed = seen.into_iter().filter(|(_, seen)| !seen.changes.is_empty());
     Ok(changed.map(|(namespace, seen)| (namespace, seen.changes)).collect())
@@ -59,7 +74,7 @@ pub(super) fn by_namespace<'a>(
 
 /// A change that is left out would leave a revoked key in place.
 fn check_sequence(
-    before: Option<&Change<'_>>,
+    before: Option<&Change>,
     index: u64,
     keys: &NamespaceKeys,
 ) -> Result<(), AuthorityError> {

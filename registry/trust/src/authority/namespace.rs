@@ -84,7 +84,7 @@ struct Taken {
 
 impl Taken {
     /// Notes a revocation; true where it may take away what was counted already.
-    fn note(&mut self, change: &Change<'_>) -> bool {
+    fn note(&mut self, change: &Change) -> bool {
         let KeyChange::Revoke { key, reason, from } = change.keys.change else { return false };
         let is_news = self.keys.get(&key).is_none_or(|known| from < known.from);
         if is_news {
@@ -100,7 +100,7 @@ impl Namespace {
     /// What the root revokes is revoked from the outset, whatever anybody else says, and before them. Each other change
     /// is judged by what precedes it. Where that is a revocation that reaches back, everything is judged anew with it;
     /// which can only make fewer additions count, so each revocation is judged once and this ends.
-    pub(super) fn fold(changes: &[Change<'_>]) -> Self {
+    pub(super) fn fold(changes: &[Change]) -> Self {
         let mut taken = Taken::default();
         for change in changes.iter().filter(|change| change.is_by_root) {
             taken.note(change);
@@ -116,7 +116,7 @@ impl Namespace {
     }
 
     /// Carries out a change if it counts; true where it reaches back.
-    fn apply(&mut self, change: &Change<'_>) -> bool {
+    pub(super) fn apply(&mut self, change: &Change) -> bool {
         let index = change.index;
         self.sequence = change.keys.sequence;
         if let KeyChange::Add(key) = &change.keys.change {
@@ -198,6 +198,18 @@ impl Namespace {
                     && span.until.is_none_or(|until| used < until)
                     && span.jobs.covers(&grant.issuer, &grant.claims)
             })
+    }
+
+    /// Whether a change that is entry `index` still has its effect: what was taken away stays taken away, what was given
+    /// may have fallen since.
+    pub(super) fn has_effect(&self, change: &KeyChange, index: u64) -> bool {
+        match change {
+            KeyChange::Add(key) => {
+                self.keys.get(&key.id()).is_some_and(|member| member.added <= index)
+            }
+            KeyChange::TrustCi(_) => self.ci.iter().any(|span| span.from == index),
+            KeyChange::Revoke { .. } | KeyChange::DistrustCi(_) => true,
+        }
     }
 
     /// Whether a change makes sense as entry `index`.

@@ -19,6 +19,14 @@ pub struct Pin {
     pub keys: BTreeSet<KeyId>,
 }
 
+impl Pin {
+    /// Whether enough of the pinned keys signed a root that names them.
+    pub(crate) fn accepts(&self, envelope: &Envelope, root: &TrustRoot) -> bool {
+        let signers = envelope.verified_signers(&root.keys);
+        signers.intersection(&self.keys).count() >= self.threshold.max(1)
+    }
+}
+
 /// Root statements with their positions, from version 1 without a gap. Never empty.
 #[derive(Debug, Clone)]
 pub(super) struct Roots {
@@ -31,6 +39,12 @@ struct Rooted {
     root: TrustRoot,
     /// Of its signed bytes: what the next one names.
     digest: Sha256,
+}
+
+impl Rooted {
+    fn new(envelope: &Envelope, root: &TrustRoot) -> Self {
+        Self { root: root.clone(), digest: Sha256::of(&envelope.signed_bytes()) }
+    }
 }
 
 impl Roots {
@@ -52,12 +66,10 @@ impl Roots {
                 index: entry.index,
                 reason,
             })?;
-            is_pinned |= pin.is_some_and(|pin| accepts(pin, &entry.envelope, root));
-            let digest = Sha256::of(&entry.envelope.signed_bytes());
-            let root = Rooted { root: root.clone(), digest };
+            is_pinned |= pin.is_some_and(|pin| pin.accepts(&entry.envelope, root));
             match &mut chain {
-                None => chain = Some(Self { first: root, later: Vec::new() }),
-                Some(chain) => chain.later.push((entry.index, root)),
+                None => chain = Some(Self::begin(&entry.envelope, root)),
+                Some(chain) => chain.push(entry.index, &entry.envelope, root),
             }
         }
         let pinned = || pin.map(|pin| pin.keys.iter().copied().collect()).unwrap_or_default();
@@ -69,6 +81,32 @@ impl Roots {
             return Err(AuthorityError::RootNotPinned { pinned: pinned(), found });
         }
         Ok(chain)
+    }
+
+    fn begin(envelope: &Envelope, root: &TrustRoot) -> Self {
+        Self { first: Rooted::new(envelope, root), later: Vec::new() }
+    }
+
+    fn push(&mut self, index: u64, envelope: &Envelope, root: &TrustRoot) {
+        self.later.push((index, Rooted::new(envelope, root)));
+    }
+
+    /// The chain of one root, if it can be the first.
+    pub(super) fn first(envelope: &Envelope, root: &TrustRoot) -> Result<Self, String> {
+        check_first(envelope, root)?;
+        Ok(Self::begin(envelope, root))
+    }
+
+    /// Continues the chain, if the root follows.
+    pub(super) fn extend(
+        &mut self,
+        index: u64,
+        envelope: &Envelope,
+        root: &TrustRoot,
+    ) -> Result<(), String> {
+        self.check_next(envelope, root)?;
+        self.push(index, envelope, root);
+        Ok(())
     }
 
     fn last(&self) -> &Rooted {
@@ -135,9 +173,4 @@ fn check_threshold(envelope: &Envelope, root: &TrustRoot) -> Result<(), String> 
 /// Whether enough of the root's keys signed.
 pub(super) fn is_signed_by_root(envelope: &Envelope, root: &TrustRoot) -> bool {
     check_threshold(envelope, root).is_ok()
-}
-
-fn accepts(pin: &Pin, envelope: &Envelope, root: &TrustRoot) -> bool {
-    let signers = envelope.verified_signers(&root.keys);
-    signers.intersection(&pin.keys).count() >= pin.threshold.max(1)
 }

@@ -1,11 +1,12 @@
 //! Judging releases and statuses: whether whoever signed them may.
 
-use std::{collections::BTreeMap, num::NonZero, panic, thread};
+use std::collections::BTreeMap;
 
 use super::{error::ReleaseError, trusted::SignedRelease};
 use crate::{
     authority::{Authority, Entry, Word},
     key::KeyId,
+    parallel::in_parallel,
     release::{ModuleId, ReleaseId},
     statement::{CiKey, ModulePublish, ModuleStatus, Statement},
 };
@@ -141,22 +142,4 @@ impl<'a> Grants<'a> {
         };
         granted.iter().find(counts).map(|(_, grant)| *grant)
     }
-}
-
-/// Verifying signatures is what takes time; so few are not worth a thread.
-const WORTH_A_THREAD: usize = 16;
-
-fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = items.len().div_ceil(threads).max(WORTH_A_THREAD);
-    if items.len() <= share {
-        return items.iter().map(work).collect();
-    }
-    let work = &work;
-    thread::scope(|scope| {
-        let run = |items| scope.spawn(move || -> Vec<R> { <[T]>::iter(items).map(work).collect() });
-        let running: Vec<_> = items.chunks(share).map(run).collect();
-        let done = running.into_iter().map(thread::ScopedJoinHandle::join);
-        done.flat_map(|done| done.unwrap_or_else(|panic| panic::resume_unwind(panic))).collect()
-    })
 }

@@ -98,6 +98,12 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
+    /// Reads a checkpoint without its signature, to know how much there is to fetch. What is fetched must then be compared
+    /// with the one that is [opened](Self::open): the key for that may be in the log itself.
+    pub fn unverified(note: &(impl AsRef<[u8]> + ?Sized)) -> Result<Self, CheckpointError> {
+        Self::parse(note::unverified_body(note)?)
+    }
+
     fn parse(text: &str) -> Result<Self, CheckpointError> {
         let malformed = |rule| CheckpointError::Malformed { rule };
         let text = text.strip_suffix('\n').ok_or(malformed("it must end with a line feed"))?;

@@ -21,6 +21,7 @@ pub const MAX_NAME: usize = 512;
 
 /// The signature type of Ed25519 over the text; the others (cosignatures among them) are not ours to verify.
 const ED25519: u8 = 0x01;
+const DIVIDED: &str = "an empty line must divide its text and signatures";
 const SIGNATURE: &str = "— ";
 
 /// Why a text is not a note that a known key signed, or cannot become one.
@@ -222,9 +223,10 @@ pub fn open_note<'t, 'k>(
 ) -> Result<Note<'t, 'k>, NoteError> {
     let text = check_text(note.as_ref())?;
     // The last empty line: the text may have others.
-    let (body, lines) = text.rfind("\n\n").map(|end| (&text[..=end], &text[end + 2..])).ok_or(
-        NoteError::Malformed { rule: "an empty line must divide its text and signatures" },
-    )?;
+    let (body, lines) = text
+        .rfind("\n\n")
+        .map(|end| (&text[..=end], &text[end + 2..]))
+        .ok_or(NoteError::Malformed { rule: DIVIDED })?;
     let lines = lines
         .strip_suffix('\n')
         .ok_or(NoteError::Malformed { rule: "it must end with a signature and a line feed" })?;
@@ -246,6 +248,12 @@ pub fn open_note<'t, 'k>(
         return Err(NoteError::Unverified { known: known.collect::<Vec<_>>().join(", ") });
     }
     Ok(Note { body, signers })
+}
+
+/// The text of a note, whoever signed it: nothing that may be believed.
+pub(super) fn unverified_body(note: &(impl AsRef<[u8]> + ?Sized)) -> Result<&str, NoteError> {
+    let text = check_text(note.as_ref())?;
+    text.rfind("\n\n").map(|end| &text[..=end]).ok_or(NoteError::Malformed { rule: DIVIDED })
 }
 
 fn check_size(size: usize) -> Result<(), NoteError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, StatementError, Subject, expect_subjects, only};
+use super::{Claim, Statement, StatementError, Subject, expect_subjects, only};
 use crate::{digest::Sha256, log::checkpoint::Checkpoint, release::check_registry, time::Moment};
 
 /// The statement that a document is what follows from the log up to a checkpoint, and that it is recent.
@@ -38,6 +38,30 @@ pub struct SnapshotDocument {
 }
 
 impl SnapshotDocument {
+    /// The document that follows from all that a log has.
+    pub fn of<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> Self {
+        let mut document = Self::default();
+        for statement in statements {
+            document.note(statement);
+        }
+        document
+    }
+
+    /// Goes on with one more statement of the log.
+    pub fn note(&mut self, statement: &Statement) {
+        let (newest, number) = match statement {
+            Statement::Root(root) => (&mut self.root, root.version),
+            Statement::Keys(keys) => {
+                (self.namespaces.entry(keys.namespace.clone()).or_default(), keys.sequence)
+            }
+            Statement::Status(status) => {
+                (self.modules.entry(status.module.path()).or_default(), status.sequence)
+            }
+            Statement::Publish(_) | Statement::CiKey(_) => return,
+        };
+        *newest = number.max(*newest);
+    }
+
     /// The digest of its canonical JSON.
     pub fn digest(&self) -> Sha256 {
         // Texts and numbers only: nothing that JSON cannot hold.

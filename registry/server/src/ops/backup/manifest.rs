@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tar::{BLOCK, padded};
 use crate::model::audit::Head;
-use crate::store::{Connection, StoreError, audit, copy};
+use crate::store::{Connection, StoreError, audit, copy, log};
 
 /// The form of file that this program writes and reads.
 pub const FORMAT: u32 = 1;
@@ -205,7 +205,10 @@ pub(super) async fn contents(conn: &mut Connection, schema: i64) -> Result<Conte
 }
 
 /// Where the log of statements ends. Its leaves and tiles are rows, so a copy of the database is one of the log.
-#[expect(clippy::unused_async, reason = "asks the database once it has a log")]
-async fn log_head(_conn: &mut Connection) -> Result<Option<LogHead>, StoreError> {
-    Ok(None)
+async fn log_head(conn: &mut Connection) -> Result<Option<LogHead>, StoreError> {
+    if !log::is_there(conn).await? {
+        return Ok(None);
+    }
+    let tree = log::frontier(conn).await?;
+    Ok(Some(LogHead { size: tree.size(), hash: tree.root().to_string() }))
 }

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use registry_trust::audit::Auditor;
+use registry_trust::log::checkpoint::Checkpoint;
 use sha2::{Digest, Sha256};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -17,7 +19,7 @@ use super::{BackupError, CHUNK, Watch};
 use crate::blobs::{BlobWriter, Blobs};
 use crate::failpoint;
 use crate::model::audit::Head;
-use crate::store::{Connection, StoreError, audit, copy};
+use crate::store::{Connection, StoreError, audit, copy, log};
 
 /// A backup whose manifest was read.
 pub struct Opened {
@@ -46,6 +48,8 @@ pub struct Unpack<'a> {
 pub struct Checked {
     /// What is wrong with the audit log, if anything.
     pub audit_problem: Option<String>,
+    /// What is wrong with the log of statements, if anything.
+    pub log_problem: Option<String>,
 }
 
 /// Opens the file and reads its manifest.
@@ -266,10 +270,11 @@ pub async fn check_database(database: &Path, manifest: &Manifest) -> Result<Chec
         return Err(broken("the backup has blobs that it does not name".to_owned()));
     }
     let audit_problem = audit_problem(&mut conn).await?;
-    Ok(Checked { audit_problem })
+    let log_problem = log_problem(&mut conn).await?;
+    Ok(Checked { audit_problem, log_problem })
 }
 
-/// How many entries of the audit log are in memory at once.
+/// How many entries of a log are in memory at once.
 const PAGE: u32 = 1000;
 
 /// What is wrong with the chain of the audit log, if anything.
@@ -287,4 +292,33 @@ pub(super) async fn audit_problem(conn: &mut Connection) -> Result<Option<String
             }
         }
     }
+}
+
+/// What is wrong with the log of statements, if anything: its entries, or the tree that was kept over them.
+async fn log_problem(conn: &mut Connection) -> Result<Option<String>, StoreError> {
+    if !log::is_there(conn).await? {
+        return Ok(None);
+    }
+    let tree = log::frontier(conn).await?;
+    let mut auditor = Auditor::new(None);
+    loop {
+        let from = auditor.size();
+        let page = log::range(conn, from, from + u64::from(PAGE)).await?;
+        if page.is_empty() {
+            break;
+        }
+        if let Some(gap) = (from..).zip(&page).find(|(index, entry)| *index != entry.position) {
+            return Ok(Some(format!("entry {} is missing", gap.0)));
+        }
+        let leaves: Vec<String> = page.into_iter().map(|entry| entry.leaf).collect();
+        auditor.read(&leaves);
+    }
+    let kept = Checkpoint { origin: String::new(), size: tree.size(), root: tree.root() };
+    let mut findings = auditor.audit().findings;
+    findings.extend(auditor.check_tree(&kept));
+    let more = match findings.len() {
+        0 | 1 => String::new(),
+        count => format!("; and {} more", count - 1),
+    };
+    Ok(findings.first().map(|finding| format!("{finding}{more}")))
 }

@@ -163,3 +163,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn without_its_signature_a_checkpoint_says_the_same() {
+    let (key, checkpoint) = (SigningKey::generate(Algorithm::Ed25519).unwrap(), checkpoint());
+    let note = checkpoint.sign(&key).unwrap();
+
+    assert_eq!(Checkpoint::unverified(&note), Ok(checkpoint));
+    assert_eq!(Checkpoint::unverified("x\n").unwrap_err().code(), "note_malformed");
+    assert_eq!(Checkpoint::unverified("x\n1\n\n-").unwrap_err().code(), "checkpoint_malformed");
+}
