@@ -11,4 +11,5 @@ terraform {
 provider "idp" {
   endpoint = "https://registry.example.com"
   # The token comes from the environment variable IDP_TOKEN.
+  # idp.policy in this folder, from `idp trust`, says on whose word modules are believed.
 }

@@ -1,7 +1,7 @@
 //! The real programs, the real terraform, the real git: what a user does, and what they then see.
 //!
 //! Files are named by what is done: installed, published, applied, used, adopted, protected, refused, crashed, drifted,
-//! deployed, locked, rotated; and by what must not happen: leaks.
+//! deployed, locked, rotated, verified, retired; and by what must not happen: leaks.
 
 mod adopt_database;
 mod apply_database;
@@ -33,4 +33,5 @@ mod secrets;
 mod tls;
 mod tls_discovery;
 mod use_database;
+mod verify_modules;
 mod yaml;

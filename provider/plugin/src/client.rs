@@ -6,6 +6,7 @@
 mod credentials;
 mod endpoint;
 mod error;
+mod modules;
 mod retry;
 mod secrets;
 mod tls;

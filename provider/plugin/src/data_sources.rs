@@ -2,3 +2,4 @@
 
 pub mod golden_path;
 pub mod service;
+pub mod verification;

@@ -6,6 +6,7 @@
 //! - [`provider`]: what it offers
 //! - [`settings`]: the provider block, and what configuring makes of it
 //! - [`resources`], [`data_sources`], [`ephemeral_resources`]: what configurations use; `golden`: what resources on golden paths do alike
+//! - [`verification`]: whether what is installed is what was published, told when the provider is configured
 //! - [`client`]: the platform API
 //! - [`report`]: problems, verdicts and notices as diagnostics
 //! - [`json`], [`duration`]: between Terraform's values and the platform's
@@ -26,3 +27,4 @@ pub mod provider;
 pub mod report;
 pub mod resources;
 pub mod settings;
+pub mod verification;

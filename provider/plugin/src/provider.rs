@@ -9,23 +9,27 @@ use provider_framework::provider::{
 };
 use provider_framework::resource::Resource;
 use provider_framework::schema::ResourceSchema;
-use provider_framework::{Diagnostics, Failed, Timestamp, async_trait};
+use provider_framework::{Diagnostics, Failed, Report as _, Timestamp, async_trait};
 
 use crate::client::Patience;
 use crate::data_sources::golden_path::GoldenPathSource;
 use crate::data_sources::service::ServiceSource;
+use crate::data_sources::verification::VerificationSource;
 use crate::ephemeral_resources::database_credentials::DatabaseCredentials;
 use crate::golden::Managed;
 use crate::resources::database::Database;
+use crate::resources::module_status::ModuleStatus;
 use crate::resources::secret::Secret;
 use crate::resources::service::Service;
 use crate::settings::{self, Platform, ProcessEnvironment, Settings};
+use crate::verification;
 
 /// `terraform-provider-idp`.
 #[derive(Debug)]
 pub struct Idp {
     environment: ProcessEnvironment,
     patience: Patience,
+    clock: fn() -> Timestamp,
     platform: Configured<Platform>,
 }
 
@@ -37,7 +41,13 @@ impl Idp {
 
     /// The same, with other limits on how long it waits for a platform that does not answer.
     pub fn with_patience(environment: ProcessEnvironment, patience: Patience) -> Self {
-        Self { environment, patience, platform: Configured::new() }
+        Self { environment, patience, clock: now, platform: Configured::new() }
+    }
+
+    /// The same by another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: fn() -> Timestamp) -> Self {
+        Self { clock, ..self }
     }
 }
 
@@ -52,6 +62,7 @@ impl Provider for Idp {
             Arc::new(Managed::<Service>::new(self.platform.clone())),
             Arc::new(Managed::<Database>::new(self.platform.clone())),
             Arc::new(Secret::new(self.platform.clone())),
+            Arc::new(ModuleStatus::new(self.platform.clone())),
         ]
     }
 
@@ -59,11 +70,12 @@ impl Provider for Idp {
         vec![
             Arc::new(GoldenPathSource::new(self.platform.clone())),
             Arc::new(ServiceSource::new(self.platform.clone())),
+            Arc::new(VerificationSource::new(self.platform.clone())),
         ]
     }
 
     fn ephemeral_resources(&self) -> Vec<Arc<dyn EphemeralResource>> {
-        vec![Arc::new(DatabaseCredentials::new(self.platform.clone(), now))]
+        vec![Arc::new(DatabaseCredentials::new(self.platform.clone(), self.clock))]
     }
 
     async fn validate(
@@ -82,13 +94,23 @@ impl Provider for Idp {
     ) -> Result<(), Failed> {
         self.platform.clear();
         let settings: Settings = request.config.to_model(diagnostics)?;
-        if !settings::is_unknown(&settings) {
-            let platform =
-                settings::configure(&settings, &self.environment, self.patience, diagnostics)?;
-            self.platform.set(platform);
+        if settings::is_unknown(&settings) {
+            return Ok(());
         }
+        let platform =
+            settings::configure(&settings, &self.environment, self.patience, diagnostics)?;
+        let now = (self.clock)().as_millisecond();
+        let work = verification::verify(&platform, &self.environment, now, diagnostics);
+        let verification = request.context.cancellation.unless_cancelled(work).await;
+        let verification = verification.unwrap_or_else(|| Err(stopped(diagnostics)))?;
+        self.platform.set(Platform { verification, ..platform });
         Ok(())
     }
+}
+
+fn stopped(diagnostics: &mut Diagnostics) -> Failed {
+    let detail = "Terraform asked the provider to stop before installed modules were verified.";
+    diagnostics.fail("Provider was stopped", detail)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one clock of this provider")]

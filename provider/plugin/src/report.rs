@@ -122,6 +122,7 @@ fn refusal_summary(problem: &Problem, doing: &str) -> String {
         "name_taken" => "its name is taken",
         "operation_in_progress" => "another change of it is under way",
         "policy_denied" => "policy refuses it",
+        "sequence" => "something else was said of it meanwhile",
         code => match problem.status {
             401 => "the platform does not accept the token",
             403 => return format!("{doing} is not allowed"),
@@ -246,6 +247,9 @@ pub fn verdicts(
     outcome
 }
 
+/// What is said of a golden path and not of who uses it: core folds what several resources are told in the same words.
+const OF_THE_PATH: [&str; 3] = ["deprecated", "past_sunset", "yanked"];
+
 /// Records notices that someone should act on, and returns the others.
 pub fn warnings<'a>(
     diagnostics: &mut Diagnostics,
@@ -257,7 +261,11 @@ pub fn warnings<'a>(
         given.iter().partition(|notice| notice.level == Level::Warning);
     if notices >= Notices::Warnings {
         for notice in warnings {
-            let summary = format!("{label}: {}", notice.summary);
+            let summary = if OF_THE_PATH.contains(&notice.code.as_str()) {
+                notice.summary.clone()
+            } else {
+                format!("{label}: {}", notice.summary)
+            };
             diagnostics.warn(summary, notice.detail.clone());
         }
     }
@@ -380,6 +388,37 @@ mod tests {
         assert!(outcome.is_err());
         assert_eq!((diagnostics.errors.len(), diagnostics.warnings.len()), (1, 0));
         assert!(diagnostics.errors[0].detail.contains("Controls: SC-1."));
+    }
+
+    #[test]
+    fn what_is_said_of_a_golden_path_is_said_of_every_resource_in_the_same_words() {
+        let notice = |code: &str, summary: &str| Notice {
+            level: Level::Warning,
+            code: code.to_owned(),
+            summary: summary.to_owned(),
+            detail: "Use 1.1.0.".to_owned(),
+        };
+        let given = [
+            notice(
+                "deprecated",
+                "Golden path golden/api/nodejs 1.0.0 is deprecated until 2027-01-31",
+            ),
+            notice("other", "mind the gap"),
+        ];
+        let mut diagnostics = Diagnostics::default();
+
+        for label in ["idp_service a/b", "idp_service a/c"] {
+            warnings(&mut diagnostics, label, &given, Notices::Warnings);
+        }
+        warnings(&mut diagnostics, "idp_service a/d", &given, Notices::None);
+
+        let summaries: Vec<&str> =
+            diagnostics.warnings.iter().map(|warning| warning.summary.as_ref()).collect();
+        let path = "Golden path golden/api/nodejs 1.0.0 is deprecated until 2027-01-31";
+        assert_eq!(
+            summaries,
+            [path, "idp_service a/b: mind the gap", path, "idp_service a/c: mind the gap"]
+        );
     }
 
     #[test]

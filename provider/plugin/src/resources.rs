@@ -1,5 +1,6 @@
 //! What this provider manages.
 
 pub mod database;
+pub mod module_status;
 pub mod secret;
 pub mod service;

@@ -2,15 +2,20 @@
 //!
 //! The process environment comes in as [`ProcessEnvironment`]; it is read in one place, there.
 
+mod trust;
+
 use std::path::{Path, PathBuf};
 
 use provider_framework::model;
 use provider_framework::schema::{AttributeExt as _, AttributeType, ResourceSchema, optional};
 use provider_framework::value::Attr;
 use provider_framework::{AttributePath, Diagnostics, Failed, Report as _};
+use registry_trust::installed;
 use registry_trust::lock::{self, Lock};
 
+pub use self::trust::{Trust, VerifyModules};
 use crate::client::{Client, Endpoint, ExtraRoots, Patience, Token};
+use crate::verification::Verification;
 
 /// What the provider takes from the environment of its process.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +24,10 @@ pub struct ProcessEnvironment {
     pub endpoint: Option<String>,
     /// `IDP_TOKEN`.
     pub token: Option<Token>,
+    /// `TF_DATA_DIR`.
+    pub data_dir: Option<PathBuf>,
+    /// Where the configuration is; the folder that the process runs in by default.
+    pub folder: Option<PathBuf>,
 }
 
 impl ProcessEnvironment {
@@ -26,10 +35,24 @@ impl ProcessEnvironment {
     #[expect(clippy::disallowed_methods, reason = "the one place of this provider that reads it")]
     pub fn read() -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.trim().is_empty());
+        // What Terraform takes for a folder, blanks and all.
+        let data_dir = std::env::var_os("TF_DATA_DIR").filter(|text| !text.is_empty());
         Self {
             endpoint: variable("IDP_ENDPOINT"),
             token: variable("IDP_TOKEN").map(|text| Token::new(&text)),
+            data_dir: data_dir.map(PathBuf::from),
+            folder: None,
         }
+    }
+
+    /// Where the configuration is.
+    pub fn folder(&self) -> &Path {
+        self.folder.as_deref().unwrap_or(Path::new("."))
+    }
+
+    /// Where Terraform keeps what it installed, seen from there.
+    pub fn data_dir(&self) -> &Path {
+        self.data_dir.as_deref().unwrap_or(Path::new(installed::DATA_DIR))
     }
 }
 
@@ -50,10 +73,14 @@ pub enum Notices {
 pub struct Platform {
     /// The platform API.
     pub client: Client,
-    /// Which golden path versions are locked.
-    pub lock: Lock,
+    /// Which golden path versions and modules are locked; nothing where there is no lock file.
+    pub lock: Option<Lock>,
     /// What to tell.
     pub notices: Notices,
+    /// Whom to believe about modules.
+    pub trust: Trust,
+    /// What came of verifying those that are installed.
+    pub verification: Verification,
 }
 
 model! {
@@ -66,17 +93,25 @@ model! {
         pub ca_pem: Attr<String>,
         pub lock_file: Attr<String>,
         pub notices: Attr<String>,
+        pub verify_modules: Attr<String>,
+        pub trust_policy: Attr<String>,
+        pub trust_policy_file: Attr<String>,
     }
 }
 
 /// The attributes of the provider block.
 pub fn schema() -> ResourceSchema {
-    ResourceSchema::new(
+    trust::attributes(connection(ResourceSchema::new(
         0,
         "Golden paths from a platform team, as resources.\n\nThe provider talks to one platform. Terraform's plan \
          shows what the platform will do: which golden path version and who signed it, what policy says, which \
-         objects change, and what it costs.",
-    )
+         objects change, and what it costs. Before anything else the provider checks that the modules that \
+         `terraform init` installed are what was published, and may be used.",
+    )))
+}
+
+fn connection(schema: ResourceSchema) -> ResourceSchema {
+    schema
     .attribute(
         "endpoint",
         optional(
@@ -106,8 +141,8 @@ pub fn schema() -> ResourceSchema {
         "lock_file",
         optional(
             AttributeType::String,
-            "File that locks golden path versions, written by `idp lock`; `.idp.lock.json` where Terraform runs by \
-             default. Nothing is locked where it does not exist.",
+            "File that locks golden path versions and modules, written by `idp lock`; `.idp.lock.json` where Terraform \
+             runs by default. Nothing is locked where it does not exist.",
         ),
     )
     .attribute(
@@ -123,8 +158,20 @@ pub fn schema() -> ResourceSchema {
 
 /// Whether anything in the configuration that matters is not known yet.
 pub fn is_unknown(settings: &Settings) -> bool {
-    let Settings { endpoint, token, ca_file, ca_pem, lock_file, notices } = settings;
-    [endpoint, token, ca_file, ca_pem, lock_file, notices].into_iter().any(Attr::is_unknown)
+    let Settings {
+        endpoint,
+        token,
+        ca_file,
+        ca_pem,
+        lock_file,
+        notices,
+        verify_modules,
+        trust_policy,
+        trust_policy_file,
+    } = settings;
+    let connection = [endpoint, token, ca_file, ca_pem, lock_file, notices];
+    let trust = [verify_modules, trust_policy, trust_policy_file];
+    connection.into_iter().chain(trust).any(Attr::is_unknown)
 }
 
 /// Checks what can be checked without acting on it.
@@ -138,10 +185,11 @@ pub fn validate(settings: &Settings, diagnostics: &mut Diagnostics) -> Result<()
     }
     // What is wrong is recorded.
     let _ = notices(&settings.notices, diagnostics);
+    trust::validate(settings, diagnostics);
     diagnostics.so_far()
 }
 
-/// Makes what resources work with. Opens no connection.
+/// Makes what resources work with. Opens no connection, and verifies no modules.
 pub fn configure(
     settings: &Settings,
     environment: &ProcessEnvironment,
@@ -150,8 +198,9 @@ pub fn configure(
 ) -> Result<Platform, Failed> {
     let endpoint = endpoint(settings, environment, diagnostics);
     let token = token(settings, environment, diagnostics);
-    let lock = read_lock(settings, diagnostics);
+    let lock = read_lock(settings, environment, diagnostics);
     let notices = notices(&settings.notices, diagnostics);
+    let trust = trust::configure(settings, environment, diagnostics);
     let (endpoint, token) = (endpoint?, token?);
     if !endpoint.is_encrypted() && !endpoint.is_local() {
         diagnostics.warn_at(
@@ -165,7 +214,13 @@ pub fn configure(
         pem: settings.ca_pem.known().cloned(),
     };
     let client = Client::new(endpoint, token, roots, patience);
-    Ok(Platform { client, lock: lock?, notices: notices? })
+    Ok(Platform {
+        client,
+        lock: lock?,
+        notices: notices?,
+        trust: trust?,
+        verification: Verification::default(),
+    })
 }
 
 fn endpoint(
@@ -222,28 +277,32 @@ fn notices(given: &Attr<String>, diagnostics: &mut Diagnostics) -> Result<Notice
     }
 }
 
-fn read_lock(settings: &Settings, diagnostics: &mut Diagnostics) -> Result<Lock, Failed> {
+fn read_lock(
+    settings: &Settings,
+    environment: &ProcessEnvironment,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Lock>, Failed> {
     let file = settings.lock_file.known().map_or(lock::FILE_NAME, String::as_str);
     let mut fail = |detail: String| {
         let summary = format!("Lock file {file} cannot be used");
         Err(diagnostics.fail_at(AttributePath::new("lock_file"), summary, detail))
     };
-    let bytes = match read_bounded(Path::new(file)) {
+    let bytes = match read_bounded(&environment.folder().join(file), lock::MAX_BYTES) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Lock::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return fail(format!("It cannot be read: {error}.")),
     };
     match Lock::parse(&bytes) {
-        Ok(lock) => Ok(lock),
+        Ok(lock) => Ok(Some(lock)),
         Err(error) => fail(format!("{error}.\n\nWrite it again with `idp lock`.")),
     }
 }
 
-/// Reads a file, but not much more than a lock file can have.
-fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {
+/// Reads a file, but not much more than it can have.
+fn read_bounded(file: &Path, most: usize) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(lock::MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    std::fs::File::open(file)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
@@ -254,8 +313,8 @@ mod tests {
 
     use super::*;
 
-    fn settings(entries: &[(&'static str, &str)]) -> Settings {
-        let names = ["endpoint", "token", "ca_file", "ca_pem", "lock_file", "notices"];
+    pub(super) fn settings(entries: &[(&'static str, &str)]) -> Settings {
+        let names = schema().schema.block.attributes.into_keys();
         let mut value = Value::object(names.map(|name| (name, Value::Null)));
         for (name, text) in entries {
             value.set_attribute(name, *text);
@@ -263,7 +322,7 @@ mod tests {
         Settings::from_value(&value).unwrap()
     }
 
-    fn refusals(settings: &Settings) -> Vec<String> {
+    pub(super) fn refusals(settings: &Settings) -> Vec<String> {
         let mut diagnostics = Diagnostics::default();
         configure(settings, &ProcessEnvironment::default(), Patience::default(), &mut diagnostics)
             .unwrap_err();
@@ -274,7 +333,7 @@ mod tests {
             .collect()
     }
 
-    const COMPLETE: [(&str, &str); 2] =
+    pub(super) const COMPLETE: [(&str, &str); 2] =
         [("endpoint", "https://idp.example.com"), ("token", "idp_x")];
 
     #[test]
@@ -296,6 +355,7 @@ mod tests {
         let environment = ProcessEnvironment {
             endpoint: Some("http://127.0.0.1:8080".to_owned()),
             token: Some(Token::new("idp_x")),
+            ..ProcessEnvironment::default()
         };
         let mut diagnostics = Diagnostics::default();
 
@@ -327,7 +387,7 @@ mod tests {
         let platform =
             configure(&settings, &environment, Patience::default(), &mut Diagnostics::default())
                 .unwrap();
-        assert_eq!(platform.lock.golden_paths().len(), 0);
+        assert_eq!(platform.lock, None);
 
         std::fs::write(&file, "{ \"version\": 1, ").unwrap();
 

@@ -47,7 +47,9 @@ pub struct Exchanged {
     pub key_id: String,
     /// Whose job it is.
     pub issuer: String,
-    /// Which job it is, as it is written into the audit log.
+    /// Position of the grant in the log.
+    pub index: u64,
+    /// Which job it is, as the log has it.
     pub claims: BTreeMap<String, String>,
 }
 
@@ -71,9 +73,6 @@ pub struct TrustedPublisher {
     pub claims: BTreeMap<String, String>,
     /// Values with which a job may not publish although its claims match.
     pub refuse_claims: BTreeMap<String, Vec<String>>,
-    /// The only modules, as `NAME/SYSTEM`; every one of the namespace where absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub modules: Option<Vec<String>>,
 }
 
 /// Answer of `GET /oidc/trusted-publishers`.

@@ -14,7 +14,7 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::drivers::oidc::Issuers;
-use crate::listing::Listing;
+use crate::listing::{Listing, ModuleListing};
 use crate::platform::{Platform, PlatformStartError};
 use crate::secrets::{Secrets, SecretsError};
 use crate::store::{Store, StoreError};
@@ -42,7 +42,7 @@ pub struct App {
     /// The keys of CI systems.
     pub issuers: Arc<Issuers>,
     /// Version lists of modules, as they were last answered.
-    pub module_lists: Cache<ModuleAddress, Listing>,
+    pub module_lists: Cache<ModuleAddress, ModuleListing>,
     /// The platform's memory.
     pub platform: Arc<Platform>,
     /// Version lists of providers, likewise.

@@ -67,6 +67,13 @@ impl<K: Hash + Eq, V> Cache<K, V> {
         inner.answers.remove(key);
     }
 
+    /// Forgets everything: something changed that answers of all kinds follow from.
+    pub fn forget_all(&self) {
+        let mut inner = self.lock();
+        inner.generation += 1;
+        inner.answers.clear();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner<K, V>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,7 +115,9 @@ mod tests {
         cache.keep(before, "a", Arc::new(1));
 
         assert_eq!(*cache.get(&"a").unwrap(), 1);
-        cache.forget(&"a");
+        cache.forget(&"b");
+        assert!(cache.get(&"a").is_ok());
+        cache.forget_all();
         assert!(cache.get(&"a").is_err());
     }
 }

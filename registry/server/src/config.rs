@@ -29,7 +29,7 @@ pub(crate) use load::is_inline_key;
 pub use load::{ConfigError, Problem};
 pub use namespace::Namespace;
 pub(crate) use oidc::is_safe_to_ask;
-pub use oidc::{JwtAlgorithm, OidcIssuer, TrustedPublisher};
+pub use oidc::{JwtAlgorithm, OidcIssuer};
 pub use postgres::{Postgres, PostgresServer, PostgresTls, Secrets};
 pub use secret::Secret;
 pub use server::{Limits, LogFormat, Server, Tls};
@@ -70,9 +70,9 @@ pub struct Config {
     /// `[[oidc_issuer]]`: CI systems whose ID tokens are believed.
     #[serde(rename = "oidc_issuer")]
     pub oidc_issuers: Vec<OidcIssuer>,
-    /// `[[trusted_publisher]]`: whose CI jobs may publish where.
+    /// `[[trusted_publisher]]`: refused with words, so that nobody takes jobs for trusted that are not.
     #[serde(rename = "trusted_publisher")]
-    pub trusted_publishers: Vec<TrustedPublisher>,
+    trusted_publishers: oidc::Moved,
 }
 
 /// `[organisation]`: names that appear in what is rendered.

@@ -15,6 +15,8 @@ pub const ALL: &[&str] = &[
     "publish.logged",
     "publish.committed",
     "statement.logged",
+    "oidc.granted",
+    "oidc.exchanged",
     "log.persisted",
     "gitops.before_fetch",
     "gitops.after_fetch",

@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use semver::Version;
 use sha2::{Digest, Sha256};
 
 use crate::error::ApiError;
@@ -67,4 +68,15 @@ impl Listing {
             .flat_map(|value| value.split(','))
             .any(|tag| tag.trim() == "*" || opaque(tag) == ours)
     }
+}
+
+/// The version list of a module.
+#[derive(Debug)]
+pub struct ModuleListing {
+    /// As everybody gets it.
+    pub shared: Listing,
+    /// The versions in it.
+    pub listed: Vec<Version>,
+    /// Those that only who had them before still gets: yanked, or past their sunset.
+    pub hidden: Vec<Version>,
 }

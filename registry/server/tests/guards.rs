@@ -100,12 +100,7 @@ async fn what_is_revoked_or_a_prerelease_is_not_what_callers_come_from() {
     registry.publish(ADDRESS, "1.2.0", FULL).await.assert(201);
     registry.publish(ADDRESS, "1.3.0", LESS).await.assert_problem(422, "interface_broken");
 
-    let mut tx = registry.app.store.write().await.unwrap();
-    sqlx::query("UPDATE module_version SET status = 'revoked' WHERE version = '1.2.0'")
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    registry.say(&format!("{ADDRESS}/1.2.0"), "revoked", "opens a port").await.assert(200);
 
     registry.publish(ADDRESS, "1.3.0", LESS).await.assert(201);
 }
@@ -294,7 +289,6 @@ async fn aged() -> Registry {
 name = "aged"
 anonymous_read = true
 minimum_age_hours = 24
-publishers = ["publisher.pub"]
 "#;
     Registry::start_with(namespace).await
 }

@@ -114,12 +114,7 @@ async fn a_revoked_version_stays_listed_and_says_why() {
     for version in ["1.0.0", "1.1.0"] {
         registry.publish("golden/greeting/test", version, MODULE).await.assert(201);
     }
-    let mut tx = registry.app.store.write().await.unwrap();
-    sqlx::query("UPDATE module_version SET status = 'revoked', status_reason = 'leaks its input' WHERE version = '1.0.0'")
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    registry.say("golden/greeting/test/1.0.0", "revoked", "leaks its input").await.assert(200);
 
     let list = registry.get(VERSIONS).await.assert(200).text();
     assert!(list.contains("1.0.0"), "{list}");
@@ -149,12 +144,7 @@ async fn a_yanked_version_is_not_listed_and_still_installs() {
     for version in ["1.0.0", "1.1.0"] {
         registry.publish("golden/greeting/test", version, MODULE).await.assert(201);
     }
-    let mut tx = registry.app.store.write().await.unwrap();
-    sqlx::query("UPDATE module_version SET status = 'yanked' WHERE version = '1.1.0'")
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    registry.say("golden/greeting/test/1.1.0", "yanked", "wrong subnets").await.assert(200);
 
     let list = registry.get(VERSIONS).await.assert(200).text();
     assert!(list.contains("1.0.0") && !list.contains("1.1.0"), "{list}");

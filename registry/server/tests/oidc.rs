@@ -2,6 +2,8 @@
 
 mod command_line;
 mod issuer;
+mod publishing;
+mod trusting;
 
 use axum::body::Body;
 use axum::http::Request;
@@ -9,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use registry_trust::key::{Algorithm as KeyAlgorithm, SigningKey};
+use registry_trust::statement::{KeyChange, NamespaceKeys, TrustedCi, sign};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -25,20 +28,9 @@ struct World {
     key: Key,
 }
 
-fn trust(issuer: &str, more: &str) -> String {
-    format!(
-        r#"
-[[oidc_issuer]]
-url = "{issuer}"
-{more}
-
-[[trusted_publisher]]
-namespace = "golden"
-issuer = "{issuer}"
-claims = {{ repository_id = "74", ref = "refs/heads/main" }}
-modules = ["greeting/test"]
-"#
-    )
+/// A configuration that believes a CI system.
+fn believe(issuer: &str, more: &str) -> String {
+    format!("\n[[oidc_issuer]]\nurl = \"{issuer}\"\n{more}\n")
 }
 
 impl World {
@@ -48,8 +40,35 @@ impl World {
 
     async fn start_with(key: Key, more: &str) -> Self {
         let issuer = Issuer::start(&[&key]).await;
-        let registry = Registry::start_with(&trust(issuer.url(), more)).await;
-        Self { registry, issuer, key }
+        let registry = Registry::start_with(&believe(issuer.url(), more)).await;
+        let world = Self { registry, issuer, key };
+        world.change("golden", KeyChange::TrustCi(world.jobs())).await.assert(201);
+        world
+    }
+
+    /// The jobs that the namespace trusts.
+    fn jobs(&self) -> TrustedCi {
+        self.jobs_with(&[("repository_id", "74"), ("ref", "refs/heads/main")])
+    }
+
+    fn jobs_with(&self, claims: &[(&str, &str)]) -> TrustedCi {
+        let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        TrustedCi { issuer: self.issuer.url().to_owned(), claims: claims.collect() }
+    }
+
+    /// Has a key change of a namespace logged, signed by its publisher.
+    async fn change(&self, namespace: &str, change: KeyChange) -> Answer {
+        let path = format!("/api/v1/namespaces/{namespace}/keys");
+        let keys = self.registry.get_as(&path, &self.registry.admin).await.assert(200).json();
+        let change = NamespaceKeys {
+            registry: HOSTNAME.to_owned(),
+            namespace: namespace.to_owned(),
+            sequence: keys["sequence"].as_u64().unwrap() + 1,
+            change,
+        };
+        let statement = sign(&change, &self.registry.publisher).unwrap().to_canonical_json();
+        let body = json!({ "statement": statement });
+        self.registry.json("POST", "/api/v1/statements", &body).await
     }
 
     fn claims(&self, change: &[(&str, Value)]) -> Value {
@@ -146,28 +165,13 @@ async fn an_exchange_is_in_the_audit_log_and_the_token_is_not() {
     assert_eq!(entry["actor"], "ci-acme-greeting");
     assert_eq!(entry["subject"], "golden");
     assert_eq!(entry["detail"]["claims"]["ref"], "refs/heads/main");
-    assert_eq!(entry["detail"]["modules"], json!(["greeting/test"]));
+    assert_eq!(entry["detail"]["index"], made["index"]);
     assert_eq!(entry["detail"]["key"], made["key_id"]);
     for secret in
         [token.as_str(), token.rsplit('.').next().unwrap(), made["token"].as_str().unwrap()]
     {
         assert!(!log.text().contains(secret));
     }
-}
-
-#[tokio::test]
-async fn the_jobs_key_is_granted_for_the_modules_of_its_publisher() {
-    let world = World::start().await;
-
-    let made = world.exchange(&world.token(&[])).await.assert(200).json();
-
-    let mut conn = world.registry.app.store.read().await.unwrap();
-    let sql = "SELECT namespace, modules, key_id, expires_at FROM ci_key";
-    let row: (String, String, String, i64) =
-        sqlx::query_as(sql).fetch_one(&mut *conn).await.unwrap();
-    let key_id = made["key_id"].as_str().unwrap().to_owned();
-    let expected = ("golden".to_owned(), "[\"greeting/test\"]".to_owned(), key_id, NOW + 900_000);
-    assert_eq!(row, expected);
 }
 
 #[tokio::test]
@@ -243,14 +247,14 @@ async fn each_refusal_names_what_is_wrong_with_expected_and_actual_value() {
 }
 
 #[tokio::test]
-async fn a_namespace_without_trusted_publishers_says_so() {
+async fn a_namespace_that_trusts_no_jobs_says_so() {
     let world = World::start().await;
     let key = SigningKey::generate(KeyAlgorithm::EcdsaP256).unwrap();
     let token = world.token(&[]);
 
     for namespace in ["private", "nowhere"] {
         let answer = world.post(&body(&token, namespace, &key, &token)).await;
-        let words = format!("no [[trusted_publisher]] of namespace {namespace:?}");
+        let words = format!("namespace {namespace:?} trusts no jobs of {}", world.issuer.url());
         World::refused(answer, 403, "oidc_claims_mismatch", &words);
     }
 }
@@ -323,6 +327,10 @@ async fn of_exchanges_at_once_one_wins() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409]);
     assert_eq!(world.issuer.asked(), 1, "eight exchanges ask for keys once");
+    let mut conn = world.registry.app.store.read().await.unwrap();
+    let sql = "SELECT COUNT(*) FROM log_entry WHERE kind = 'ci_key'";
+    let grants: i64 = sqlx::query_scalar(sql).fetch_one(&mut *conn).await.unwrap();
+    assert_eq!(grants, 1);
 }
 
 #[tokio::test]
@@ -447,20 +455,4 @@ async fn what_is_over_is_forgotten_at_the_next_exchange() {
 
     assert_eq!(count("SELECT COUNT(*) FROM oidc_token").await, 1);
     assert_eq!(count("SELECT COUNT(*) FROM token WHERE created_by = 'oidc'").await, 1);
-}
-
-#[tokio::test]
-async fn what_jobs_must_say_is_told_to_whoever_may_install() {
-    let world = World::start().await;
-    let path = "/api/v1/oidc/trusted-publishers";
-
-    let list = world.registry.get(path).await.assert(200).json();
-
-    let one = &list["trusted_publishers"][0];
-    assert_eq!(one["audience"], HOSTNAME);
-    assert_eq!(one["claims"], json!({ "repository_id": "74", "ref": "refs/heads/main" }));
-    let private = format!("{path}?namespace=private");
-    world.registry.get(&private).await.assert_problem(401, "unauthorized");
-    let none = world.registry.get_as(&private, &world.registry.admin).await.assert(200).json();
-    assert_eq!(none["trusted_publishers"], json!([]));
 }

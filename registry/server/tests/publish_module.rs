@@ -211,7 +211,7 @@ async fn an_archive_that_is_too_large_is_refused_before_it_is_whole() {
     assert_eq!(registry.leftovers(), 0);
 }
 
-/// Each is signed by nobody: the archive is refused before its signature is looked at.
+/// Each comes with a publisher's statement about another archive: it is refused before what was signed is compared.
 #[tokio::test]
 async fn an_archive_that_clients_could_misread_is_refused() {
     let registry = Registry::start().await;
@@ -220,6 +220,7 @@ async fn an_archive_that_clients_could_misread_is_refused() {
     let twice = [good.as_slice(), good.as_slice()].concat();
     let file = |name: &str| entry(name, b'0', b"text\n", "");
     let bomb = entry("main.tf", b'0', &vec![0; 60 << 20], "");
+    let statement = bundle(ADDRESS, "1.0.0", &good, &registry.publisher);
 
     for (what, archive) in [
         ("parent folder", packed(&[file("../main.tf")])),
@@ -237,7 +238,7 @@ async fn an_archive_that_clients_could_misread_is_refused() {
         ("no archive", b"PK\x03\x04".to_vec()),
         ("nothing", Vec::new()),
     ] {
-        let answer = registry.upload(ADDRESS, "1.0.0", &archive, b"{}").await;
+        let answer = registry.upload(ADDRESS, "1.0.0", &archive, statement.as_bytes()).await;
         assert_eq!(answer.status, 422, "{what}: {}", answer.text());
         assert!(answer.text().contains("the archive is refused"), "{what}: {}", answer.text());
     }

@@ -94,6 +94,17 @@ impl Process {
             .unwrap()
     }
 
+    /// `idp` as the admin.
+    pub(crate) fn idp(&self, arguments: &[&str]) -> std::process::Output {
+        idp(self.folder.path())
+            .arg("--json")
+            .args(arguments)
+            .env("IDP_SERVER", self.url())
+            .env("IDP_TOKEN", &self.token)
+            .output()
+            .unwrap()
+    }
+
     /// Asks for SIGTERM and waits.
     pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
         let id = self.child.id().to_string();
@@ -109,17 +120,27 @@ impl Process {
 
     /// Waits until it died by itself, then gives the folder back.
     pub(crate) fn wait_for_death(mut self) -> (tempfile::TempDir, String) {
+        self.wait_to_die();
+        self.into_folder()
+    }
+
+    /// Waits until it died by itself.
+    pub(crate) fn wait_to_die(&mut self) {
         let mut status = None;
         wait("the server to die", || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
         assert!(!status.unwrap().success());
-        self.into_folder()
     }
 
     /// Gives the folder and the token back.
     pub(crate) fn into_folder(mut self) -> (tempfile::TempDir, String) {
+        self.take_folder()
+    }
+
+    /// The same for a process that is over and goes on to be named.
+    pub(crate) fn take_folder(&mut self) -> (tempfile::TempDir, String) {
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
         (folder, std::mem::take(&mut self.token))
     }

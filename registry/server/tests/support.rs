@@ -7,7 +7,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use registry_server::app::{App, open_store};
+use registry_api::trust::TrustInfo;
+use registry_server::app::{App, StartError, open_store};
 use registry_server::auth::{Maker, NewToken, create_token};
 use registry_server::clock::Clock;
 use registry_server::config::Config;
@@ -15,10 +16,15 @@ use registry_server::model::right::Rights;
 use registry_server::router;
 use registry_server::trust::{Enrolment, establish};
 use registry_trust::archive::{Archive, File, Limits, pack_files};
+use registry_trust::dsse::Envelope;
+use registry_trust::evidence::{Evidence, Now, Trusted};
 use registry_trust::key::{Algorithm, SigningKey};
+use registry_trust::log::checkpoint::Checkpoint;
+use registry_trust::policy::Policy;
 use registry_trust::release::ReleaseId;
+use registry_trust::statement::{KeyChange, NamespaceKeys, RevocationReason, sign};
 use registry_trust::verify::sign_release;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 /// When every test happens.
@@ -45,16 +51,59 @@ impl Registry {
     /// With more lines at the end of the configuration.
     pub(crate) async fn start_with(more: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let publisher = SigningKey::generate(Algorithm::EcdsaP256).unwrap();
-        let config = write_config(folder.path(), more);
-        let config = Config::load(&config, &BTreeMap::new()).unwrap();
-        let root = SigningKey::generate(Algorithm::EcdsaP256).unwrap();
+        write_config(folder.path(), more);
+        Self::start_in(folder).await
+    }
+
+    /// Where every namespace is open to everyone.
+    pub(crate) async fn start_open() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = write_config(folder.path(), "");
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(
+            &file,
+            text.replace("name = \"private\"\n", "name = \"private\"\nanonymous_read = true\n"),
+        )
+        .unwrap();
+        Self::start_in(folder).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir) -> Self {
+        let publisher = new_key();
+        let config = Config::load(&folder.path().join("idp.toml"), &BTreeMap::new()).unwrap();
+        let root = new_key();
         establish_trust(&config, &root, &publisher).await;
-        let app = App::start(config, Clock::fixed(NOW)).await.unwrap();
-        let router = router::build(app.clone());
-        let mut registry = Self { app, publisher, root, admin: String::new(), folder, router };
+        let mut registry = Self::open(folder, Clock::fixed(NOW), publisher, root).await;
         registry.admin = registry.token(&["admin"]).await;
         registry
+    }
+
+    /// One that the program made and that does not run, in this process.
+    pub(crate) async fn resume(folder: tempfile::TempDir, admin: String) -> Self {
+        let [publisher, root] = ["publisher.pem", "root.pem"].map(|name| {
+            let pem = std::fs::read_to_string(folder.path().join(name)).unwrap();
+            SigningKey::from_pem(&pem).unwrap()
+        });
+        let registry = Self::open(folder, Clock::system(), publisher, root).await;
+        Self { admin, ..registry }
+    }
+
+    async fn open(
+        folder: tempfile::TempDir,
+        clock: Clock,
+        publisher: SigningKey,
+        root: SigningKey,
+    ) -> Self {
+        let config = Config::load(&folder.path().join("idp.toml"), &BTreeMap::new()).unwrap();
+        let app = App::start(config, clock).await.unwrap();
+        let router = router::build(app.clone());
+        Self { app, publisher, root, admin: String::new(), folder, router }
+    }
+
+    /// Ends, and gives the folder and the token back.
+    pub(crate) async fn close(self) -> (tempfile::TempDir, String) {
+        self.app.store.close().await;
+        (self.folder, self.admin)
     }
 
     /// A token with these rights.
@@ -90,6 +139,79 @@ impl Registry {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Body::from(body.to_string()));
         self.send(request.unwrap()).await
+    }
+
+    /// Ends, and starts again on the same folder.
+    pub(crate) async fn restart(self) -> Result<Self, StartError> {
+        let Self { app, publisher, root, admin, folder, router } = self;
+        drop(router);
+        app.store.close().await;
+        let config = Config::load(&folder.path().join("idp.toml"), &BTreeMap::new()).unwrap();
+        let app = App::start(config, app.clock.clone()).await?;
+        let router = router::build(app.clone());
+        Ok(Self { app, publisher, root, admin, folder, router })
+    }
+
+    pub(crate) async fn get_as_admin(&self, path: &str) -> Answer {
+        self.get_as(path, &self.admin).await
+    }
+
+    /// Has a signed statement logged, as the admin.
+    pub(crate) async fn log(&self, envelope: &Envelope) -> Answer {
+        let statement = json!({ "statement": envelope.to_canonical_json() });
+        self.json("POST", "/api/v1/statements", &statement).await
+    }
+
+    /// Has a change of a namespace's keys logged, with the next number.
+    pub(crate) async fn change(
+        &self,
+        namespace: &str,
+        change: KeyChange,
+        key: &SigningKey,
+    ) -> Answer {
+        let path = format!("/api/v1/namespaces/{namespace}/keys");
+        let known = self.get_as_admin(&path).await.assert(200).json();
+        let sequence = known["sequence"].as_u64().unwrap() + 1;
+        self.log(&change_of(namespace, sequence, change, key)).await
+    }
+
+    /// What `GET /api/v1/trust` says.
+    pub(crate) async fn trust(&self) -> TrustInfo {
+        serde_json::from_slice(&self.get("/api/v1/trust").await.assert(200).body).unwrap()
+    }
+
+    /// The log's head, with its signature checked.
+    pub(crate) async fn checkpoint(&self) -> Checkpoint {
+        let note = self.get_as_admin("/log/checkpoint").await.assert(200).body;
+        Checkpoint::open(&note, &self.trust().await.log_key.parse().unwrap()).unwrap()
+    }
+
+    /// The evidence about some releases (`NAMESPACE/NAME/SYSTEM@VERSION`), for who saw the log with `since` entries.
+    pub(crate) async fn evidence(&self, releases: &[&str], since: u64) -> Evidence {
+        let answer = self.json("POST", "/api/v1/evidence", &evidence_of(releases, since)).await;
+        Evidence::parse(&answer.assert(200).body).unwrap()
+    }
+
+    /// The same, judged by the policy that the registry gives out.
+    pub(crate) async fn judged(&self, releases: &[&str]) -> Trusted {
+        let policy: Policy = self.trust().await.policy.parse().unwrap();
+        let now = Now { millis: self.app.clock.now(), refuses_old: true };
+        self.evidence(releases, 0).await.verify(&policy, None, now).unwrap()
+    }
+
+    /// Entries of the audit log whose action begins so.
+    pub(crate) async fn audit(&self, action: &str) -> Vec<Value> {
+        let page = self.get_as_admin("/api/v1/audit").await.assert(200).json();
+        let entries = page["entries"].as_array().unwrap().iter();
+        let wanted =
+            |entry: &&Value| entry["action"].as_str().is_some_and(|name| name.starts_with(action));
+        entries.filter(wanted).cloned().collect()
+    }
+
+    /// Has the registry say how a module (`NAMESPACE/NAME/SYSTEM`) or a version of it (`…/VERSION`) stands, as the admin.
+    pub(crate) async fn say(&self, what: &str, state: &str, reason: &str) -> Answer {
+        let status = json!({ "state": state, "reason": reason });
+        self.json("PUT", &format!("/api/v1/modules/{what}/status"), &status).await
     }
 
     /// Publishes a module signed with the right key, as the admin.
@@ -135,6 +257,41 @@ impl Registry {
     }
 }
 
+/// A change of a namespace's keys, signed.
+pub(crate) fn change_of(
+    namespace: &str,
+    sequence: u64,
+    change: KeyChange,
+    key: &SigningKey,
+) -> Envelope {
+    let (registry, namespace) = (HOSTNAME.to_owned(), namespace.to_owned());
+    sign(&NamespaceKeys { registry, namespace, sequence, change }, key).unwrap()
+}
+
+/// A key of one's own.
+pub(crate) fn new_key() -> SigningKey {
+    SigningKey::generate(Algorithm::EcdsaP256).unwrap()
+}
+
+/// That a key may publish.
+pub(crate) fn addition(key: &SigningKey) -> KeyChange {
+    KeyChange::Add(Box::new(key.verifying_key()))
+}
+
+/// That a key does not count from entry `from` of the log on.
+pub(crate) fn revocation(key: &SigningKey, from: u64) -> KeyChange {
+    KeyChange::Revoke { key: key.verifying_key().id(), reason: RevocationReason::Compromised, from }
+}
+
+/// The body of a request for evidence about releases (`NAMESPACE/NAME/SYSTEM@VERSION`).
+pub(crate) fn evidence_of(releases: &[&str], since: u64) -> Value {
+    let modules = releases.iter().map(|release| {
+        let (address, version) = release.split_once('@').unwrap();
+        json!({ "address": address, "version": version })
+    });
+    json!({ "modules": modules.collect::<Vec<_>>(), "since": since })
+}
+
 pub(crate) fn authorised(
     request: axum::http::request::Builder,
     token: &str,
@@ -142,11 +299,16 @@ pub(crate) fn authorised(
     request.header(header::AUTHORIZATION, format!("Bearer {token}"))
 }
 
-/// Begins the log of a registry: its keys, and a publisher of both namespaces.
+/// Begins the log of a registry: its keys, and a publisher of every namespace but the provider's.
 pub(crate) async fn establish_trust(config: &Config, root: &SigningKey, publisher: &SigningKey) {
     let key = publisher.verifying_key();
-    let enrolments = ["golden", "private"]
-        .map(|namespace| Enrolment { namespace: namespace.to_owned(), key: key.clone() });
+    let enrolments: Vec<Enrolment> = config
+        .namespaces
+        .iter()
+        .map(|namespace| namespace.name.clone())
+        .filter(|namespace| namespace != "platform")
+        .map(|namespace| Enrolment { namespace, key: key.clone() })
+        .collect();
     let store = open_store(config).await.unwrap();
     establish(config, &store, root, &enrolments, NOW).await.unwrap();
     store.close().await;

@@ -45,6 +45,12 @@ impl Endpoint {
             || address.is_ok_and(|address| address.is_loopback())
     }
 
+    /// The hostname that addresses of its modules begin with, unless it is known under another.
+    pub fn hostname(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        self.0.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    }
+
     fn base(&self) -> &str {
         self.0.path().trim_end_matches('/')
     }
@@ -120,6 +126,17 @@ mod tests {
         let error = "https://me:hunter2@idp.example.com".parse::<Endpoint>().unwrap_err();
 
         assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn the_hostname_is_the_one_of_module_addresses() {
+        for (text, hostname) in [
+            ("https://idp.example.com/base", "idp.example.com"),
+            ("https://IDP.example.com:443", "idp.example.com"),
+            ("https://idp.example.com:8443", "idp.example.com:8443"),
+        ] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().hostname(), hostname);
+        }
     }
 
     #[test]

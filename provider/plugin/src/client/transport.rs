@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 use super::retry::{Patience, is_passing};
 use super::{ClientError, Endpoint, Expected, ExtraRoots, Token};
 
-/// No answer of the platform is nearly as long.
+/// No answer of the platform is nearly as long, unless its request says so.
 const LONGEST_ANSWER: usize = 16 * 1024 * 1024;
 
 /// A request, ready to be sent more than once.
@@ -31,6 +31,7 @@ pub(super) struct Request {
     body: Option<Body>,
     waits: Duration,
     confidential: bool,
+    longest_answer: usize,
 }
 
 /// What a request or an answer carries. It may hold secrets, so nothing shows it.
@@ -53,6 +54,7 @@ impl Request {
             body: None,
             waits: Duration::ZERO,
             confidential: false,
+            longest_answer: LONGEST_ANSWER,
         }
     }
 
@@ -94,6 +96,12 @@ impl Request {
     /// The answer holds secrets: not even one that cannot be read is quoted.
     pub(super) fn confidential(mut self) -> Self {
         self.confidential = true;
+        self
+    }
+
+    /// The answer may have so many bytes.
+    pub(super) fn at_most(mut self, bytes: usize) -> Self {
+        self.longest_answer = bytes;
         self
     }
 
@@ -160,6 +168,11 @@ impl Transport {
         self.answer(request).await.map(drop)
     }
 
+    /// Sends a request, again where that may help; what comes back is for others to read.
+    pub(super) async fn bytes(&self, request: &Request) -> Result<Vec<u8>, ClientError> {
+        self.answer(request).await.map(|answer| answer.body.0)
+    }
+
     async fn answer(&self, request: &Request) -> Result<Answer, ClientError> {
         let http = self.http.get_or_try_init(|| async { self.build() }).await?;
         let attempts =
@@ -169,7 +182,7 @@ impl Transport {
             let failure = match self.attempt(http, request, attempt).await {
                 Ok(answer) => {
                     self.gave_up.store(false, Ordering::Relaxed);
-                    return self.accepted(answer);
+                    return self.accepted(request, answer);
                 }
                 Err(failure) => failure,
             };
@@ -246,11 +259,11 @@ impl Transport {
         if let Some(body) = &request.body {
             builder = builder.body(body.0.clone());
         }
-        Answer::receive(builder.send().await?).await
+        Answer::receive(builder.send().await?, request.longest_answer).await
     }
 
     /// The answer, where it is a success that can be read.
-    fn accepted(&self, answer: Answer) -> Result<Answer, ClientError> {
+    fn accepted(&self, request: &Request, answer: Answer) -> Result<Answer, ClientError> {
         if answer.status.is_redirection() {
             return Err(ClientError::redirected(&self.endpoint, answer.location.as_deref()));
         }
@@ -258,7 +271,7 @@ impl Transport {
             return Err(self.refuse(&answer));
         }
         if answer.too_long {
-            let why = format!("more than {LONGEST_ANSWER} bytes");
+            let why = format!("more than {} bytes", request.longest_answer);
             return Err(ClientError::unreadable(&self.endpoint, answer.status, &why));
         }
         Ok(answer)
@@ -290,7 +303,7 @@ struct Answer {
 }
 
 impl Answer {
-    async fn receive(mut response: Response) -> Result<Self, reqwest::Error> {
+    async fn receive(mut response: Response, longest: usize) -> Result<Self, reqwest::Error> {
         let header = |name: &str| {
             response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
         };
@@ -305,7 +318,7 @@ impl Answer {
             too_long: false,
         };
         while let Some(chunk) = response.chunk().await? {
-            if answer.body.0.len() + chunk.len() > LONGEST_ANSWER {
+            if answer.body.0.len() + chunk.len() > longest {
                 answer.too_long = true;
                 break;
             }

@@ -30,7 +30,7 @@ pub(super) async fn plan<R: GoldenResource>(
     let label = config.label();
     let remembered = remembered(request, prior.as_ref(), plan);
     let no_lock = registry_trust::lock::Lock::default();
-    let lock = platform.map_or(&no_lock, |platform| &platform.lock);
+    let lock = platform.and_then(|platform| platform.lock.as_ref()).unwrap_or(&no_lock);
     let draft = Draft::new(config.clone(), prior.clone(), remembered.clone(), lock);
     plan.set(draft.unasked());
     refuse_rounding(&draft, &label, &mut plan.diagnostics)?;

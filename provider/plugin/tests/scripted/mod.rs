@@ -7,6 +7,7 @@
 
 pub(crate) mod database;
 pub(crate) mod driven;
+pub(crate) mod registry;
 
 use std::sync::{Arc, Mutex};
 
@@ -42,6 +43,8 @@ pub(crate) enum Reply {
     Json(u16, Json),
     /// The same with one more header.
     WithHeader(u16, &'static str, Json),
+    /// A status and a body that is no JSON.
+    Text(u16, String),
     /// A status and no body.
     Empty(u16),
     /// Nothing, and the connection breaks.
@@ -136,6 +139,7 @@ async fn serve(
     let (status, header, body) = match script(&request, before) {
         Reply::Json(status, body) => (status, "", body.to_string()),
         Reply::WithHeader(status, header, body) => (status, header, body.to_string()),
+        Reply::Text(status, body) => (status, "", body),
         Reply::Empty(status) => (status, "", String::new()),
         Reply::HangUp => return Ok(()),
         Reply::Silence => std::future::pending().await,

@@ -3,19 +3,23 @@
 //! The algorithm is one that the issuer's configuration allows and its key is made for; what a token's header says of
 //! keys beyond the name of one is never read.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod trusted;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{Jwk, KeyAlgorithm, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
+use registry_trust::statement::TrustedCi;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+pub use self::trusted::{InvalidCi, check_trusted};
 use crate::clock::rfc3339;
-use crate::config::{JwtAlgorithm, OidcIssuer, TrustedPublisher};
+use crate::config::{JwtAlgorithm, OidcIssuer};
 
 /// No CI system's token comes near it.
 const MAX_BYTES: usize = 16 * 1024;
@@ -26,7 +30,7 @@ const LONGEST_LIFE: i64 = 60 * 60;
 /// How much of a value that somebody else wrote goes into a message.
 const SHOWN: usize = 120;
 
-/// Claims that may go into logs for ever: they say which job it was, and no person's name.
+/// Claims that go into the log for ever, where everybody reads them: they say which job it was, and nothing of persons.
 const LOGGED: &[&str] = &[
     "sub",
     "repository",
@@ -46,7 +50,6 @@ const LOGGED: &[&str] = &[
     "run_number",
     "run_attempt",
     "event_name",
-    "actor_id",
     "environment",
     "runner_environment",
     "project_path",
@@ -58,7 +61,6 @@ const LOGGED: &[&str] = &[
     "job_id",
     "ci_config_ref_uri",
     "ci_config_sha",
-    "user_id",
 ];
 
 /// Why a token does not count.
@@ -103,7 +105,7 @@ pub enum TokenError {
     /// Of a run that may carry the code of strangers.
     #[error(
         "{claim}: jobs with {value:?} may not publish, because they can be made to run a stranger's code; publish from \
-         another event, or name this one in the claims of the trusted publisher"
+         another event, or name this one in the claims that the namespace trusts"
     )]
     Event {
         /// Which claim.
@@ -158,20 +160,27 @@ impl Claims {
         self.0.iter().map(|(name, value)| (name.clone(), text(name, value))).collect()
     }
 
-    /// What may be written down for ever: the claims of a list, and those that a trusted publisher asks for.
-    pub fn logged(&self, publishers: &[&TrustedPublisher]) -> BTreeMap<String, String> {
-        let asked = publishers.iter().flat_map(|publisher| publisher.claims.keys());
-        let names: BTreeSet<&str> =
-            asked.map(String::as_str).chain(LOGGED.iter().copied()).collect();
-        names.into_iter().filter_map(|name| Some((name.to_owned(), self.text(name)?))).collect()
+    /// What may be written down for ever of a job that is one of `ci`: the claims of a list, and those that are asked for.
+    /// What no statement can carry is left out; those that are asked for are in one already.
+    pub fn logged(&self, ci: &TrustedCi) -> BTreeMap<String, String> {
+        let mut logged = ci.clone();
+        for name in LOGGED {
+            let Some(value) = self.text(name) else { continue };
+            let mut more = logged.clone();
+            more.claims.entry((*name).to_owned()).or_insert(value);
+            if more.check().is_ok() {
+                logged = more;
+            }
+        }
+        logged.claims
     }
 
     /// The name of a token for such a job, for people.
-    pub fn subject(&self, publisher: &TrustedPublisher) -> String {
+    pub fn subject(&self, ci: &TrustedCi) -> String {
         ["repository", "project_path"]
             .iter()
             .find_map(|name| self.text(name))
-            .or_else(|| publisher.claims.values().next().cloned())
+            .or_else(|| ci.claims.values().next().cloned())
             .unwrap_or_default()
     }
 
@@ -187,41 +196,36 @@ impl Claims {
             .collect()
     }
 
-    /// The trusted publishers whose every claim the token has.
+    /// The first of the trusted kinds of jobs whose every claim the token has.
     pub fn matching<'a>(
         &self,
-        publishers: &[&'a TrustedPublisher],
+        trusted: &[&'a TrustedCi],
         refuse: &BTreeMap<String, Vec<String>>,
-    ) -> Result<Vec<&'a TrustedPublisher>, TokenError> {
+    ) -> Result<&'a TrustedCi, TokenError> {
         let mut first_mismatches = Vec::new();
         let mut refused = None;
-        let mut matching = Vec::new();
-        for publisher in publishers {
-            let compared = self.compare(&publisher.claims);
+        for ci in trusted {
+            let compared = self.compare(&ci.claims);
             match compared.iter().find(|comparison| !comparison.matches()) {
                 Some(mismatch) => first_mismatches.push(mismatch.to_string()),
-                None => match self.refused(publisher, refuse) {
+                None => match self.refused(ci, refuse) {
                     Some(event) => refused = refused.or(Some(event)),
-                    None => matching.push(*publisher),
+                    None => return Ok(ci),
                 },
             }
         }
-        match refused {
-            _ if !matching.is_empty() => Ok(matching),
-            Some(event) => Err(event),
-            None => Err(TokenError::Mismatch(first_mismatches.join("; "))),
-        }
+        Err(refused.unwrap_or_else(|| TokenError::Mismatch(first_mismatches.join("; "))))
     }
 
     /// The claim for which a matching job may not publish after all.
     fn refused(
         &self,
-        publisher: &TrustedPublisher,
+        ci: &TrustedCi,
         refuse: &BTreeMap<String, Vec<String>>,
     ) -> Option<TokenError> {
         refuse.iter().find_map(|(claim, values)| {
             let value = self.text(claim).filter(|value| values.contains(value))?;
-            let named = publisher.claims.get(claim) == Some(&value);
+            let named = ci.claims.get(claim) == Some(&value);
             (!named).then(|| TokenError::Event { claim: claim.clone(), value })
         })
     }

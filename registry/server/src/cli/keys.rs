@@ -288,12 +288,19 @@ impl Rotate {
         anyhow::ensure!(old.len() == 1, "a rotation is signed by the one key that goes");
         let old = old.remove(0);
         let client = self.signer.remote.client(context)?;
+        let gone = old.verifying_key().id();
+        let keys = known(&client, &self.namespace).await?;
+        // The root could add the new key, and would then find nothing to revoke.
+        anyhow::ensure!(
+            keys.keys.iter().any(|key| key.id == gone.to_string()),
+            "key {gone} is not one of {}; sign with the key that goes",
+            self.namespace
+        );
         let new = if self.new.exists() {
             read_private(&self.new)?
         } else {
             make_key(&self.new, old.verifying_key().algorithm())?.0
         };
-        let keys = known(&client, &self.namespace).await?;
         let new_id = new.verifying_key().id().to_string();
         // Interrupted after the first half, it goes on with the second.
         if !keys.keys.iter().any(|key| key.id == new_id) {
@@ -301,7 +308,6 @@ impl Rotate {
             change::send(&client, &self.namespace, add, &[&old]).await?;
         }
         let from = known(&client, &self.namespace).await?.log_size;
-        let gone = old.verifying_key().id();
         let revoke = change::revoke(gone, RevocationReason::Superseded, from);
         let proof = change::send(&client, &self.namespace, revoke, &[&new]).await?;
         context.output.answer(

@@ -13,6 +13,7 @@ use registry_api::oidc::{
     ExchangeRequest, Exchanged, TrustedPublisher, TrustedPublisherList, proof_message,
 };
 use registry_trust::key::{Algorithm, SigningKey};
+use registry_trust::statement::TrustedCi;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -20,7 +21,7 @@ use sha2::{Digest, Sha256};
 use super::Context;
 use super::client::{Client, Remote, patiently};
 use crate::auth::oidc::{Claims, Comparison, IdToken};
-use crate::config::{self, Secret};
+use crate::config::Secret;
 
 /// See why a CI job may publish, or not.
 #[derive(Debug, Args)]
@@ -34,9 +35,9 @@ enum Command {
     Explain(Explain),
 }
 
-/// Print what an ID token says beside what each trusted publisher wants
+/// Print what an ID token says beside what each namespace wants of the jobs that it trusts
 ///
-/// The token is not verified and not sent anywhere. Trusted publishers are those of namespaces that you may install from.
+/// The token is not verified and not sent anywhere. Shown are the namespaces that you may install from.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -69,11 +70,10 @@ impl Oidc {
     }
 }
 
-/// What one trusted publisher wants, and what the token has.
+/// What one namespace wants of jobs that it trusts, and what the token has.
 #[derive(Debug, Serialize)]
 struct Explained {
     namespace: String,
-    modules: Option<Vec<String>>,
     matches: bool,
     claims: Vec<Compared>,
     /// Why the job may not publish although every claim matches.
@@ -109,8 +109,7 @@ impl Explain {
 }
 
 fn explain(claims: &Claims, wanted: TrustedPublisher) -> Explained {
-    let TrustedPublisher { namespace, issuer, audience, claims: asked, refuse_claims, modules } =
-        wanted;
+    let TrustedPublisher { namespace, issuer, audience, claims: asked, refuse_claims } = wanted;
     let issuer_matches = Comparison {
         claim: "iss".to_owned(),
         expected: issuer.clone(),
@@ -128,15 +127,10 @@ fn explain(claims: &Claims, wanted: TrustedPublisher) -> Explained {
         })
         .collect();
     let all = compared.iter().all(|one| one.matches);
-    let publisher = config::TrustedPublisher {
-        namespace: namespace.clone(),
-        issuer,
-        claims: asked,
-        modules: modules.clone(),
-    };
-    let verdict = claims.matching(&[&publisher], &refuse_claims).err();
+    let ci = TrustedCi { issuer, claims: asked };
+    let verdict = claims.matching(&[&ci], &refuse_claims).err();
     let refused = verdict.filter(|_| all).map(|error| error.to_string());
-    Explained { namespace, modules, matches: all && refused.is_none(), claims: compared, refused }
+    Explained { namespace, matches: all && refused.is_none(), claims: compared, refused }
 }
 
 /// The same, for people.
@@ -149,14 +143,13 @@ fn describe(claims: &BTreeMap<String, String>, explained: &[Explained]) -> Strin
     }
     if explained.is_empty() {
         text.push_str(
-            "\nno trusted publisher is configured in a namespace that you may install from",
+            "\nno CI jobs are trusted in a namespace that you may install from; a key of it lets them publish: \
+             idp keys trust-ci",
         );
     }
     for one in explained {
-        let modules = one.modules.as_ref().map(|list| format!(", only {}", list.join(", ")));
         let verdict = if one.matches { "matches" } else { "does not match" };
-        let modules = modules.unwrap_or_default();
-        let _ = write!(text, "\na trusted publisher of {}{modules}: {verdict}\n", one.namespace);
+        let _ = write!(text, "\njobs that {} trusts: {verdict}\n", one.namespace);
         let width =
             one.claims.iter().map(|compared| compared.claim.len()).max().unwrap_or_default();
         for Compared { claim, expected, actual, matches } in &one.claims {

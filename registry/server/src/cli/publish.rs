@@ -42,7 +42,7 @@ Examples:
   idp publish modules/api/nodejs                    a golden path: golden/api/nodejs, version from CHANGELOG.md
   idp publish . --address acme/vpc/aws --version 1.2.0 --key publisher.pem
   idp publish . --address acme/vpc/aws --version 1.2.0 --trusted    from CI: with the job's ID token,
-                                                    which a [[trusted_publisher]] of the server matches
+                                                    of a kind that the namespace trusts: idp keys trust-ci
   idp publish . --address acme/vpc/aws --version 1.2.0 --output vpc.tar.gz    only pack and sign, offline:
                                                     needs --hostname, writes vpc.tar.gz and vpc.tar.gz.sigstore.json")]
 pub(super) struct Publish {

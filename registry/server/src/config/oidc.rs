@@ -1,11 +1,10 @@
-//! `[[oidc_issuer]]` and `[[trusted_publisher]]`: which CI jobs may publish without a token of ours.
+//! `[[oidc_issuer]]`: whose word on CI jobs counts. Which jobs may publish where stands in the log: `idp keys trust-ci`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use jsonwebtoken::jwk::JwkSet;
-use registry_api::ModuleAddress;
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -31,7 +30,7 @@ pub struct OidcIssuer {
     #[serde(default = "usual_algorithms")]
     pub algorithms: Vec<JwtAlgorithm>,
     /// Claims and values with which a job may not publish, whatever else it is: jobs that run the code of strangers
-    /// with the rights of the repository. A trusted publisher that names such a value allows it.
+    /// with the rights of the repository. A namespace that asks for such a value by name allows it.
     #[serde(default = "risky_events")]
     pub refuse_claims: BTreeMap<String, Vec<String>>,
 }
@@ -97,68 +96,19 @@ fn risky_events() -> BTreeMap<String, Vec<String>> {
     ])
 }
 
-/// `[[trusted_publisher]]`: whose CI jobs may publish into a namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrustedPublisher {
-    /// Name of a `[[namespace]]`.
-    pub namespace: String,
-    /// `url` of an `[[oidc_issuer]]`.
-    pub issuer: String,
-    /// What the token must say, all of it, letter for letter.
-    #[serde(deserialize_with = "texts")]
-    pub claims: BTreeMap<String, String>,
-    /// The only modules, as `NAME/SYSTEM`; every one of the namespace where unset.
-    #[serde(default)]
-    pub modules: Option<Vec<String>>,
-}
+/// `[[trusted_publisher]]`, which went elsewhere: reading one says where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Moved;
 
-/// Claims are compared as text, however an issuer or an operator writes a number.
-fn texts<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<BTreeMap<String, String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(
-        untagged,
-        expecting = "the value of a claim is a string, a whole number, true or false"
-    )]
-    enum Scalar {
-        Text(String),
-        Number(i64),
-        Flag(bool),
+impl<'de> Deserialize<'de> for Moved {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(serde::de::Error::custom(
+            "[[trusted_publisher]] is no configuration: whose CI jobs may publish is signed by a key of the namespace \
+             and stands in the log. Take it out and, once the server runs: \
+             idp keys trust-ci NAMESPACE --issuer URL --claim NAME=VALUE",
+        ))
     }
-
-    let claims = BTreeMap::<String, Scalar>::deserialize(deserializer)?;
-    let text = |value| match value {
-        Scalar::Text(text) => text,
-        Scalar::Number(number) => number.to_string(),
-        Scalar::Flag(flag) => flag.to_string(),
-    };
-    Ok(claims.into_iter().map(|(name, value)| (name, text(value))).collect())
 }
-
-/// Claims that every token has and that are checked anyway.
-const CHECKED_ANYWAY: &[&str] = &["iss", "aud", "exp", "nbf", "iat", "jti"];
-
-/// Claims that say how a job runs and not whose it is: a stranger's job can have the same values.
-const ANYBODYS: &[&str] = &[
-    "actor",
-    "base_ref",
-    "environment",
-    "environment_protected",
-    "deployment_tier",
-    "event_name",
-    "head_ref",
-    "pipeline_source",
-    "ref",
-    "ref_path",
-    "ref_protected",
-    "ref_type",
-    "repository_visibility",
-    "project_visibility",
-    "runner_environment",
-    "workflow",
-];
 
 impl Config {
     /// The issuer whose tokens name themselves so.
@@ -178,16 +128,10 @@ pub(crate) fn is_safe_to_ask(url: &Url) -> bool {
     plain && (url.scheme() == "https" && url.has_host() || url.scheme() == "http" && loopback)
 }
 
-/// What is wrong with issuers and trusted publishers.
+/// What is wrong with issuers.
 pub(super) fn check(config: &Config) -> Vec<Problem> {
     let issuers = config.oidc_issuers.iter().enumerate();
-    let mut problems: Vec<Problem> =
-        issuers.flat_map(|(index, issuer)| check_issuer(index, issuer)).collect();
-    let publishers = config.trusted_publishers.iter().enumerate();
-    problems.extend(
-        publishers.flat_map(|(index, publisher)| check_publisher(index, publisher, config)),
-    );
-    problems
+    issuers.flat_map(|(index, issuer)| check_issuer(index, issuer)).collect()
 }
 
 fn check_issuer(index: usize, issuer: &OidcIssuer) -> Vec<Problem> {
@@ -233,81 +177,6 @@ fn check_issuer(index: usize, issuer: &OidcIssuer) -> Vec<Problem> {
     problems
 }
 
-fn check_publisher(index: usize, publisher: &TrustedPublisher, config: &Config) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let key = |name: &str| format!("trusted_publisher[{index}].{name}");
-    if config.namespace(&publisher.namespace).is_none() {
-        problems.push(problem(
-            key("namespace"),
-            format!("there is no [[namespace]] named {:?}", publisher.namespace),
-            "add one, or name one of those that are there",
-        ));
-    }
-    if config.oidc_issuer(&publisher.issuer).is_none() {
-        problems.push(problem(
-            key("issuer"),
-            format!("there is no [[oidc_issuer]] with the url {:?}", publisher.issuer),
-            "write the url of one, letter for letter",
-        ));
-    }
-    for (name, value) in &publisher.claims {
-        if CHECKED_ANYWAY.contains(&name.as_str()) {
-            problems.push(problem(
-                key(&format!("claims.{name}")),
-                "is checked for every token",
-                "leave it out",
-            ));
-        }
-        if value.contains('*') || value.is_empty() {
-            problems.push(problem(
-                key(&format!("claims.{name}")),
-                format!("{value:?} is compared letter for letter: no job has it"),
-                "write the whole value; * stands for nothing else here",
-            ));
-        }
-    }
-    let tells = |name: &&String| {
-        !ANYBODYS.contains(&name.as_str()) && !CHECKED_ANYWAY.contains(&name.as_str())
-    };
-    if !publisher.claims.keys().any(|name| tells(&name)) {
-        problems.push(problem(
-            key("claims"),
-            "say nothing of whose jobs are meant: anybody's job could match",
-            "name what belongs to one project and is never given to another: repository_id and repository_owner_id \
-             on GitHub, project_id and namespace_id on GitLab",
-        ));
-    }
-    if let Some(modules) = &publisher.modules {
-        problems.extend(check_modules(&key("modules"), &publisher.namespace, modules));
-    }
-    problems
-}
-
-fn check_modules(key: &str, namespace: &str, modules: &[String]) -> Vec<Problem> {
-    if modules.is_empty() {
-        return vec![problem(
-            key,
-            "is empty: no job could publish anything",
-            "name modules such as \"vpc/aws\", or leave it out for every module of the namespace",
-        )];
-    }
-    let mut seen = BTreeSet::new();
-    let mut problems = Vec::new();
-    for module in modules {
-        let address = module
-            .split_once('/')
-            .and_then(|(name, system)| ModuleAddress::new(namespace, name, system).ok());
-        if address.is_none() || !seen.insert(module) {
-            problems.push(problem(
-                key,
-                format!("{module:?} is not a module of a namespace, or there twice"),
-                "write NAME/SYSTEM, such as \"vpc/aws\"",
-            ));
-        }
-    }
-    problems
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -324,12 +193,6 @@ name = "acme"
 
 [[oidc_issuer]]
 url = "https://gitlab.example.com"
-
-[[trusted_publisher]]
-namespace = "acme"
-issuer = "https://gitlab.example.com"
-claims = { project_id = 74, ref_protected = true, ref = "main" }
-modules = ["vpc/aws"]
 "#;
 
     fn parse(text: &str) -> Result<Config, ConfigError> {
@@ -347,33 +210,31 @@ modules = ["vpc/aws"]
     }
 
     #[test]
-    fn numbers_and_flags_are_claims_as_text() {
-        let config = parse(GOOD).unwrap();
-
-        let claims = &config.trusted_publishers[0].claims;
-
-        assert_eq!(claims["project_id"], "74");
-        assert_eq!(claims["ref_protected"], "true");
-    }
-
-    #[test]
     fn every_mistake_is_named_with_its_key() {
         for (from, to, key) in [
             ("url = \"https:", "url = \"http:", "oidc_issuer[0].url"),
             ("url = \"https://", "url = \"https://user:pw@", "oidc_issuer[0].url"),
-            ("com\"\n\n[[tr", "com\"\nalgorithms = []\n\n[[tr", "oidc_issuer[0].algorithms"),
-            ("com\"\n\n[[tr", "com\"\nalgorithms = [\"HS256\"]\n\n[[tr", "unknown variant `HS256`"),
-            ("com\"\n\n[[tr", "com\"\nalgorithms = [\"none\"]\n\n[[tr", "unknown variant `none`"),
-            ("com\"\n\n[[tr", "com\"\njwks_url = \"file:///x\"\n\n[[tr", "oidc_issuer[0].jwks_url"),
-            ("com\"\n\n[[tr", "com\"\njwks_file = \"none\"\n\n[[tr", "oidc_issuer[0].jwks_file"),
-            ("namespace = \"acme\"", "namespace = \"other\"", "trusted_publisher[0].namespace"),
-            ("issuer = \"https://gitlab", "issuer = \"https://x", "trusted_publisher[0].issuer"),
-            ("project_id = 74", "project_id = \"7*\"", "trusted_publisher[0].claims.project_id"),
-            ("project_id = 74", "iss = \"x\"", "trusted_publisher[0].claims.iss"),
-            ("project_id = 74, ", "", "trusted_publisher[0].claims: say nothing"),
-            ("project_id = 74", "project_id = [74]", "the value of a claim is"),
-            ("[\"vpc/aws\"]", "[]", "trusted_publisher[0].modules"),
-            ("[\"vpc/aws\"]", "[\"vpc\"]", "trusted_publisher[0].modules"),
+            ("b.example.com\"", "b.example.com\"\nalgorithms = []", "oidc_issuer[0].algorithms"),
+            (
+                "b.example.com\"",
+                "b.example.com\"\nalgorithms = [\"HS256\"]",
+                "unknown variant `HS256`",
+            ),
+            (
+                "b.example.com\"",
+                "b.example.com\"\nalgorithms = [\"none\"]",
+                "unknown variant `none`",
+            ),
+            (
+                "b.example.com\"",
+                "b.example.com\"\njwks_url = \"file:///x\"",
+                "oidc_issuer[0].jwks_url",
+            ),
+            (
+                "b.example.com\"",
+                "b.example.com\"\njwks_file = \"none\"",
+                "oidc_issuer[0].jwks_file",
+            ),
         ] {
             let error = parse(&GOOD.replace(from, to)).unwrap_err().to_string();
             assert!(error.contains(key), "{key} is missing in {error}");
@@ -381,12 +242,23 @@ modules = ["vpc/aws"]
     }
 
     #[test]
+    fn whose_jobs_are_trusted_is_no_configuration() {
+        let old = "\n[[trusted_publisher]]\nnamespace = \"acme\"\nissuer = \"https://gitlab.example.com\"\n";
+
+        let error = parse(&format!("{GOOD}{old}claims = {{ project_id = 74 }}\n")).unwrap_err();
+
+        let said = error.to_string();
+        assert!(said.contains("line "), "{said}");
+        assert!(said.contains("idp keys trust-ci NAMESPACE --issuer URL --claim"), "{said}");
+    }
+
+    #[test]
     fn a_file_of_keys_must_be_one() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("keys.json");
         let with = GOOD.replace(
-            "com\"\n\n[[tr",
-            &format!("com\"\njwks_file = {:?}\n\n[[tr", file.display().to_string()),
+            "b.example.com\"",
+            &format!("b.example.com\"\njwks_file = {:?}", file.display().to_string()),
         );
 
         std::fs::write(&file, "<html>").unwrap();

@@ -58,6 +58,19 @@ pub enum StatusError {
         /// The next.
         expected: u64,
     },
+    /// Something else was said of the same than the caller knew.
+    #[error(
+        "the last status of {subject} is number {found}, expected was {expected}: somebody else set one meanwhile; look at \
+         it and decide again"
+    )]
+    Overtaken {
+        /// Which module or version.
+        subject: String,
+        /// The number of the last status, 0 for none.
+        found: u64,
+        /// The number that the caller knew.
+        expected: u64,
+    },
     /// For another registry.
     #[error("the statement is for registry {found}, this is {expected}")]
     Registry {
@@ -208,23 +221,32 @@ fn state(state: ModuleState) -> State {
     }
 }
 
+/// What shall be said.
+#[derive(Debug, Clone)]
+pub struct NewStatus {
+    /// Of which version; of the module as a whole where there is none.
+    pub version: Option<Version>,
+    /// What.
+    pub status: NewModuleStatus,
+    /// The number of what was last said of the same, where the caller decided by that.
+    pub expected_sequence: Option<u64>,
+}
+
 /// Says how a version, or a module, stands, in the registry's name. What stands so already is left alone.
 pub async fn set(
     app: &App,
     address: &ModuleAddress,
-    version: Option<Version>,
-    new: NewModuleStatus,
+    new: NewStatus,
     by: &Token,
 ) -> Result<api::ModuleStatus, StatusError> {
     let (app, address, by) = (app.clone(), address.clone(), by.clone());
-    request_id::to_the_end(async move { record(&app, &address, version, new, &by).await }).await?
+    request_id::to_the_end(async move { record(&app, &address, new, &by).await }).await?
 }
 
 async fn record(
     app: &App,
     address: &ModuleAddress,
-    version: Option<Version>,
-    new: NewModuleStatus,
+    NewStatus { version, status: new, expected_sequence }: NewStatus,
     by: &Token,
 ) -> Result<api::ModuleStatus, StatusError> {
     let module =
@@ -244,6 +266,9 @@ async fn record(
     let same = before.iter().rev().find(|said| said.status.version == status.version);
     if let Some(said) = same.filter(|said| says_the_same(&said.status, &status)) {
         return Ok(wire(address, said));
+    }
+    if let Some(expected) = expected_sequence {
+        check_expected(&status, same.map_or(0, |said| said.status.sequence), expected)?;
     }
     let envelope = app.trust.sign(&status)?;
     let signed_by = envelope.signatures.first().map(|signature| signature.key_id);
@@ -268,6 +293,14 @@ async fn record(
     // The answer comes when the log's head says it too.
     app.trust.head(&app.store, index + 1).await?;
     Ok(wire(address, &Said { status, index, signed_by }))
+}
+
+fn check_expected(status: &ModuleStatus, found: u64, expected: u64) -> Result<(), StatusError> {
+    if found == expected {
+        return Ok(());
+    }
+    let (_, subject, _) = audited(status);
+    Err(StatusError::Overtaken { subject, found, expected })
 }
 
 fn says_the_same(before: &ModuleStatus, after: &ModuleStatus) -> bool {

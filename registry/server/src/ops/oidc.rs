@@ -2,29 +2,33 @@
 //!
 //! The job proves that it holds the private half of its key by a signature that names the ID token, so that whoever
 //! steals one of the two can do nothing with it. The ID token counts once: what is granted and what is used up are
-//! one transaction.
+//! one transaction, of which the log has the grant.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use registry_api::Name;
 use registry_api::oidc::{ExchangeRequest, Exchanged, proof_message};
+use registry_trust::authority::Authority;
 use registry_trust::key::{KeyError, VerifyingKey};
+use registry_trust::statement::{CiKey, TrustedCi};
+use registry_trust::time::Moment;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::ci_key::{self, CiKeyGrant};
+use super::ci_key::{self, GrantError};
 use crate::app::App;
 use crate::auth::oidc::{Claims, IdToken, TokenError, VerifiedToken, shown};
 use crate::auth::{self, Maker, NewToken};
 use crate::clock::rfc3339;
-use crate::config::TrustedPublisher;
 use crate::drivers::oidc::Unreachable;
 use crate::model::audit::Event;
 use crate::model::right::{InvalidRight, Rights};
-use crate::request_id;
-use crate::store::{StoreError, audit, oidc, tokens};
+use crate::store::tokens::{self, TokenRow};
+use crate::store::{Connection, StoreError, audit, oidc};
+use crate::trust::TrustError;
+use crate::{failpoint, request_id};
 
 /// How long what is granted works.
 const LIFE_MILLIS: i64 = 15 * 60 * 1000;
@@ -79,9 +83,15 @@ pub enum ExchangeError {
         /// What is to be signed.
         expected: String,
     },
+    /// A key that cannot be granted.
+    #[error(transparent)]
+    Grant(#[from] GrantError),
     /// A namespace that no right can name.
     #[error(transparent)]
     Right(#[from] InvalidRight),
+    /// The log.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -92,56 +102,66 @@ pub async fn exchange(app: &App, wanted: ExchangeRequest) -> Result<Exchanged, E
     let ExchangeRequest { token, namespace, public_key, proof } = wanted;
     let now = app.clock.now();
     let (issuer, verified) = verify(app, &token, now).await?;
-    let publishers = trusted(app, &namespace, &issuer, &verified.claims)?;
+    let authority = app.trust.authority(&mut *app.store.read().await?).await?;
+    let ci = trusted(app, &authority, &namespace, &issuer, &verified.claims)?;
     let key = VerifyingKey::from_pem(&public_key)?;
-    let claims = verified.claims.logged(&publishers);
-    let grant = CiKeyGrant {
-        namespace: namespace.clone(),
-        modules: modules(&publishers),
-        key: key.clone(),
-        issuer: issuer.clone(),
-        claims: claims.clone(),
-        expires_at: now + LIFE_MILLIS,
+    let expires_at = now + LIFE_MILLIS;
+    let new = new_token(&namespace, &verified.claims.subject(ci), expires_at)?;
+    let grant = CiKey {
+        registry: app.trust.hostname().to_owned(),
+        namespace,
+        key,
+        issuer,
+        claims: verified.claims.logged(ci),
+        expires_at: Moment::of(expires_at),
     };
-    let new = new_token(&namespace, &verified.claims.subject(publishers[0]), grant.expires_at)?;
 
     let mut tx = app.store.write().await?;
     oidc::forget_tokens(&mut tx, now - REMEMBERED_MILLIS).await?;
     tokens::forget_tokens_made_by(&mut tx, MAKER, now - LISTED_MILLIS).await?;
-    if !oidc::use_token(&mut tx, &issuer, &verified.fingerprint, verified.usable_until).await? {
+    let VerifiedToken { fingerprint, usable_until, .. } = &verified;
+    if !oidc::use_token(&mut tx, &grant.issuer, fingerprint, *usable_until).await? {
         return Err(ExchangeError::Used);
     }
     // After it is known to be unused and before it is used up: a job whose proof is wrong may try again.
-    check_proof(&key, &app.config.server.hostname, &token, &proof)?;
+    check_proof(&grant.key, &app.config.server.hostname, &token, &proof)?;
     let (row, secret) = auth::create_token_in(&mut tx, now, new).await?;
-    let detail = json!({
-        "issuer": issuer,
-        "claims": claims,
-        "modules": grant.modules,
-        "key": key.id().to_string(),
-        "token": row.id,
-        "expires_at": rfc3339(grant.expires_at),
-    });
-    audit::append(&mut tx, event(now, &row.name, &namespace, detail)).await?;
-    let expires_at = grant.expires_at;
-    ci_key::grant(app, &mut tx, grant).await?;
+    let index = ci_key::grant(app, &mut tx, grant.clone(), now).await?;
+    audit::append(&mut tx, event(now, &row, &grant, index)).await?;
     tx.commit().await.map_err(StoreError::from)?;
+    failpoint::hit("oidc.exchanged");
     tracing::info!(
-        oidc.issuer = %issuer,
+        oidc.issuer = %grant.issuer,
         token.id = %row.id,
         token.name = %row.name,
-        key = %key.id(),
-        namespace,
+        key = %grant.key.id(),
+        namespace = %grant.namespace,
+        log.index = index,
         "exchanged an ID token"
     );
     Ok(Exchanged {
         token: secret,
         expires_at: rfc3339(expires_at),
         rights: row.rights.texts(),
-        key_id: key.id().to_string(),
-        issuer,
-        claims,
+        key_id: grant.key.id().to_string(),
+        index,
+        issuer: grant.issuer,
+        claims: grant.claims,
     })
+}
+
+/// Takes back the tokens of all jobs that work in a namespace: which of them are distrusted now, their names do not say,
+/// and those that are not start again.
+pub(super) async fn take_back(
+    tx: &mut Connection,
+    namespace: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    match rights(namespace) {
+        Ok(rights) => tokens::revoke_tokens_made_by(tx, MAKER, &rights, now).await,
+        // Where no right can name the namespace, no job ever got one.
+        Err(_) => Ok(()),
+    }
 }
 
 /// The token as its issuer's own, of now and for this server; and who that is.
@@ -166,36 +186,25 @@ async fn verify(app: &App, text: &str, now: i64) -> Result<(String, VerifiedToke
     Ok((issuer.url.clone(), token.verify(&key, issuer, now)?))
 }
 
-/// The trusted publishers that the job is, at least one.
+/// The kind of trusted jobs that the job is.
 fn trusted<'a>(
-    app: &'a App,
+    app: &App,
+    authority: &'a Authority,
     namespace: &str,
     issuer: &str,
     claims: &Claims,
-) -> Result<Vec<&'a TrustedPublisher>, TokenError> {
-    let publishers: Vec<&TrustedPublisher> = app
-        .config
-        .trusted_publishers
-        .iter()
-        .filter(|one| one.namespace == namespace && one.issuer == issuer)
-        .collect();
-    if publishers.is_empty() {
+) -> Result<&'a TrustedCi, TokenError> {
+    let mut kinds = authority.held(namespace).ci;
+    kinds.retain(|ci| ci.issuer == issuer);
+    if kinds.is_empty() || app.config.namespace(namespace).is_none() {
         return Err(TokenError::Mismatch(format!(
-            "there is no [[trusted_publisher]] of namespace {:?} for jobs of {issuer}",
+            "namespace {:?} trusts no jobs of {issuer}; whoever has a key of it lets them: idp keys trust-ci",
             shown(namespace)
         )));
     }
     let none = BTreeMap::new();
     let refuse = app.config.oidc_issuer(issuer).map_or(&none, |issuer| &issuer.refuse_claims);
-    claims.matching(&publishers, refuse)
-}
-
-/// What any of them may publish; nothing said where one may publish everything.
-fn modules(publishers: &[&TrustedPublisher]) -> Option<Vec<String>> {
-    let lists: Option<Vec<&Vec<String>>> =
-        publishers.iter().map(|publisher| publisher.modules.as_ref()).collect();
-    let all: BTreeSet<&String> = lists?.into_iter().flatten().collect();
-    Some(all.into_iter().cloned().collect())
+    claims.matching(&kinds, refuse)
 }
 
 fn check_proof(
@@ -213,9 +222,13 @@ fn check_proof(
 }
 
 fn new_token(namespace: &str, subject: &str, expires_at: i64) -> Result<NewToken, InvalidRight> {
-    let rights = Rights::parse(&[format!("publish:{namespace}")])?;
+    let rights = rights(namespace)?;
     let maker = Maker { id: MAKER.to_owned(), name: MAKER.to_owned() };
     Ok(NewToken { name: token_name(subject), rights, expires_at: Some(expires_at), maker })
+}
+
+fn rights(namespace: &str) -> Result<Rights, InvalidRight> {
+    Rights::parse(&[format!("publish:{namespace}")])
 }
 
 /// `ci-acme-vpc` for a job of `acme/vpc`.
@@ -232,13 +245,20 @@ fn token_name(subject: &str) -> Name {
         .expect("starts with a letter, then letters, digits and dashes, and ends in no dash")
 }
 
-fn event(at: i64, actor: &str, namespace: &str, detail: serde_json::Value) -> Event {
+fn event(at: i64, token: &TokenRow, grant: &CiKey, index: u64) -> Event {
     Event {
         at,
-        actor: actor.to_owned(),
+        actor: token.name.clone(),
         action: "oidc.exchange".to_owned(),
-        subject: namespace.to_owned(),
-        detail,
+        subject: grant.namespace.clone(),
+        detail: json!({
+            "issuer": grant.issuer,
+            "claims": grant.claims,
+            "key": grant.key.id(),
+            "index": index,
+            "token": token.id,
+            "expires_at": rfc3339(grant.expires_at.millis()),
+        }),
         request_id: request_id::current(),
     }
 }
@@ -248,23 +268,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn publisher(modules: &str) -> TrustedPublisher {
-        toml::from_str(&format!("namespace = \"a\"\nissuer = \"i\"\nclaims = {{}}\n{modules}"))
-            .unwrap()
-    }
-
-    #[test]
-    fn a_job_may_publish_what_any_of_its_publishers_may() {
-        let (one, other, all) = (
-            publisher("modules = [\"vpc/aws\"]"),
-            publisher("modules = [\"dns/aws\", \"vpc/aws\"]"),
-            publisher(""),
-        );
-
-        assert_eq!(modules(&[&one, &other]).unwrap(), ["dns/aws", "vpc/aws"]);
-        assert_eq!(modules(&[&one, &all]), None);
-    }
 
     #[test]
     fn a_token_is_named_after_its_job() {

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::age;
 use super::guard::{self, Compared, GuardError};
+use super::module_status::{self, said};
 use crate::app::App;
 use crate::auth::Token;
 use crate::blobs::{BlobError, Staged};
@@ -133,6 +134,14 @@ pub enum PublishError {
         release: String,
         /// What it stands for.
         sha256: String,
+    },
+    /// The number stands for this content, which nobody gets any more.
+    #[error("{release} was revoked: {reason}; fix it and publish the fix under a new version")]
+    Revoked {
+        /// Which module and version.
+        release: String,
+        /// Why.
+        reason: String,
     },
     /// The blob store.
     #[error("the archive could not be stored")]
@@ -410,11 +419,17 @@ async fn standing_answer(
     standing: ModuleVersionRow,
     new: &ModuleVersionRow,
 ) -> Result<Published, PublishError> {
-    if standing.archive_sha256 == new.archive_sha256 {
-        return answer(app, standing, None, false).await;
-    }
     let release = format!("{} {}", standing.address, standing.version);
-    Err(PublishError::VersionTaken { release, sha256: standing.archive_sha256 })
+    if standing.archive_sha256 != new.archive_sha256 {
+        return Err(PublishError::VersionTaken { release, sha256: standing.archive_sha256 });
+    }
+    let (said, _) = said(&app.trust, &mut *app.store.read().await?, &standing.address).await?;
+    let stands = module_status::standing(&said, &standing.version);
+    if stands.is_revoked() {
+        let reason = stands.reason.unwrap_or_default();
+        return Err(PublishError::Revoked { release, reason });
+    }
+    answer(app, standing, None, false).await
 }
 
 async fn answer(

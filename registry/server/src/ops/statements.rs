@@ -8,8 +8,10 @@ use registry_trust::statement::{KeyChange, NamespaceKeys, Statement, StatementEr
 use serde_json::json;
 
 use super::module_status::{self, StatusError};
+use super::oidc;
 use crate::app::App;
 use crate::auth::Token;
+use crate::auth::oidc::{InvalidCi, check_trusted};
 use crate::model::audit::Event;
 use crate::store::{Connection, StoreError, Tx, audit, log};
 use crate::trust::{self, TrustError};
@@ -35,6 +37,9 @@ pub enum AcceptError {
     /// A key change that is refused.
     #[error("the key change is refused: {0}")]
     Keys(#[from] Refusal),
+    /// CI jobs that cannot be trusted.
+    #[error("the key change is refused: {0}")]
+    Ci(#[from] InvalidCi),
     /// A root that is refused.
     #[error("the root is refused: {0}")]
     Root(String),
@@ -122,6 +127,11 @@ async fn record(
     check(app, &mut tx, envelope, statement).await?;
     let position = trust::append(&mut tx, envelope, statement, now).await?;
     audit::append(&mut tx, event(envelope, statement, position, by, now)).await?;
+    if let Statement::Keys(NamespaceKeys { namespace, change: KeyChange::DistrustCi(_), .. }) =
+        statement
+    {
+        oidc::take_back(&mut tx, namespace, now).await?;
+    }
     failpoint::hit("statement.logged");
     finish(app, tx, statement).await?;
     Ok(position)
@@ -130,8 +140,11 @@ async fn record(
 /// Commits, and forgets what was answered before.
 async fn finish(app: &App, tx: Tx, statement: &Statement) -> Result<(), AcceptError> {
     tx.commit().await.map_err(StoreError::from)?;
-    if let Statement::Status(status) = statement {
-        module_status::forget(app, &status.module);
+    match statement {
+        Statement::Status(status) => module_status::forget(app, &status.module),
+        // A revocation may reach back to statuses that were answered by.
+        Statement::Keys(_) | Statement::Root(_) => app.module_lists.forget_all(),
+        Statement::Publish(_) | Statement::CiKey(_) => {}
     }
     Ok(())
 }
@@ -145,7 +158,14 @@ async fn check(
     let next = log::frontier(tx).await?.size();
     let authority = app.trust.authority(tx).await?;
     match statement {
-        Statement::Keys(keys) => Ok(authority.admit(envelope, keys, next)?),
+        Statement::Keys(keys) => {
+            authority.admit(envelope, keys, next)?;
+            match &keys.change {
+                KeyChange::TrustCi(ci) => Ok(check_trusted(ci, &app.config)?),
+                // What is trusted can always be distrusted, whatever the configuration says by now.
+                KeyChange::Add(_) | KeyChange::Revoke { .. } | KeyChange::DistrustCi(_) => Ok(()),
+            }
+        }
         Statement::Root(root) => {
             authority.admit_root(envelope, root).map_err(AcceptError::Root)?;
             app.trust.check_own_keys(root).map_err(AcceptError::Root)

@@ -43,9 +43,15 @@ pub(crate) async fn tile(
         return Err(missing().into());
     }
     let content = content(&app, &tile).await?.ok_or_else(missing)?;
+    let cache = if is_open(&app) {
+        "public, max-age=31536000, immutable"
+    } else {
+        // Not by a cache that others ask, who may have no token.
+        "private, max-age=31536000, immutable"
+    };
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        (header::CACHE_CONTROL, HeaderValue::from_static(cache)),
     ];
     Ok((headers, content).into_response())
 }
@@ -71,8 +77,9 @@ async fn content(app: &App, tile: &TilePath) -> Result<Option<Vec<u8>>, ApiError
 }
 
 fn require_reader(app: &App, caller: &Caller) -> Result<(), ApiError> {
-    if app.config.namespaces.iter().all(|namespace| namespace.anonymous_read) {
-        return Ok(());
-    }
-    caller.token().map(|_| ())
+    if is_open(app) { Ok(()) } else { caller.token().map(|_| ()) }
+}
+
+fn is_open(app: &App) -> bool {
+    app.config.namespaces.iter().all(|namespace| namespace.anonymous_read)
 }

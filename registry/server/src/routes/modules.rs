@@ -3,6 +3,7 @@
 //! Addresses are case-sensitive and published in lower case only, so one in capitals is not found.
 
 use std::cmp::Reverse;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Json;
@@ -21,15 +22,17 @@ use crate::app::App;
 use crate::clock::rfc3339;
 use crate::error::ApiError;
 use crate::extract::Caller;
-use crate::listing::Listing;
+use crate::listing::{Listing, ModuleListing};
 use crate::ops::age;
 use crate::ops::consumers::note_download;
 use crate::ops::module_status::{said, standing};
+use crate::store::downloads::versions_of_token;
 use crate::store::modules::{ModuleVersionRow, module_version, module_versions};
 
 const X_TERRAFORM_GET: HeaderName = HeaderName::from_static("x-terraform-get");
 
-/// Lists every version that can be chosen, highest first: clients follow no pages.
+/// Lists every version that can be chosen, highest first: clients follow no pages. What is yanked or past its sunset is
+/// listed only for tokens that downloaded it before, so that what they pinned goes on installing.
 pub(crate) async fn versions(
     State(app): State<App>,
     ProtocolCaller(caller): ProtocolCaller,
@@ -38,21 +41,28 @@ pub(crate) async fn versions(
 ) -> Result<Response, PlainError> {
     caller.require_read(&app, &namespace)?;
     let address = parse_address(&namespace, &name, &system)?;
-    Ok(listing(&app, address).await?.answer(&headers))
+    let listing = listing(&app, &address).await?;
+    if let Ok(token) = caller.token()
+        && !listing.hidden.is_empty()
+        && let Some(personal) = personal(&app, &address, &listing, &token.id).await?
+    {
+        return Ok(personal.answer(&headers));
+    }
+    Ok(listing.shared.answer(&headers))
 }
 
-async fn listing(app: &App, address: ModuleAddress) -> Result<Arc<Listing>, ApiError> {
+async fn listing(app: &App, address: &ModuleAddress) -> Result<Arc<ModuleListing>, ApiError> {
     let now = app.clock.now();
-    let asked = match app.module_lists.get_if(&address, |listing| listing.holds_at(now)) {
+    let asked = match app.module_lists.get_if(address, |listing| listing.shared.holds_at(now)) {
         Ok(known) => return Ok(known),
         Err(asked) => asked,
     };
     let mut conn = app.store.read().await?;
-    let rows = module_versions(&mut conn, &address).await?;
+    let rows = module_versions(&mut conn, address).await?;
     if rows.is_empty() {
-        return Err(no_module(&address));
+        return Err(no_module(address));
     }
-    let (said, _) = said(&app.trust, &mut conn, &address).await?;
+    let (said, _) = said(&app.trust, &mut conn, address).await?;
     let standing = |row: &ModuleVersionRow| standing(&said, &row.version);
     let waits_until =
         |row: &ModuleVersionRow| age::waits_until(app, address.namespace(), row.published_at);
@@ -60,19 +70,42 @@ async fn listing(app: &App, address: ModuleAddress) -> Result<Arc<Listing>, ApiE
     let sunset = |row: &ModuleVersionRow| standing(row).sunset.map(Day::start);
     let until = rows.iter().filter_map(|row| waits_until(row).or_else(|| sunset(row)));
     let until = until.filter(|at| *at > now).min();
+    let old_enough = rows.iter().filter(|row| waits_until(row).is_none());
     // A revoked version stays listed: Terraform shows why only when it asks for the version.
-    let is_listed = |row: &ModuleVersionRow| {
+    let (listed, hidden): (Vec<_>, Vec<_>) = old_enough.partition(|row| {
         let standing = standing(row);
-        (standing.is_offered(now) || standing.is_revoked()) && waits_until(row).is_none()
-    };
-    let mut listed: Vec<Version> =
-        rows.iter().filter(|row| is_listed(row)).map(|row| row.version.clone()).collect();
-    listed.sort_unstable_by_key(|version| Reverse(version.clone()));
-    let versions = listed.into_iter().map(|version| ModuleVersion { version }).collect();
-    let answer = ModuleVersions { modules: vec![ModuleVersionList { versions }] };
-    let listing = Arc::new(Listing::new(&answer)?.until(until));
-    app.module_lists.keep(asked, address, Arc::clone(&listing));
+        standing.is_offered(now) || standing.is_revoked()
+    });
+    let [listed, hidden] =
+        [listed, hidden].map(|rows| rows.iter().map(|row| row.version.clone()).collect::<Vec<_>>());
+    let shared = written(listed.clone())?.until(until);
+    let listing = Arc::new(ModuleListing { shared, listed, hidden });
+    app.module_lists.keep(asked, address.clone(), Arc::clone(&listing));
     Ok(listing)
+}
+
+/// The list with what this token downloaded before it was hidden from others; none where that is nothing.
+async fn personal(
+    app: &App,
+    address: &ModuleAddress,
+    listing: &ModuleListing,
+    token_id: &str,
+) -> Result<Option<Listing>, ApiError> {
+    let mut conn = app.store.read().await?;
+    let known = versions_of_token(&mut conn, address, token_id).await?;
+    let hidden = listing.hidden.iter().filter(|version| known.contains(version)).cloned();
+    let mut versions: Vec<Version> = hidden.collect();
+    if versions.is_empty() {
+        return Ok(None);
+    }
+    versions.extend_from_slice(&listing.listed);
+    written(versions).map(Some)
+}
+
+fn written(mut versions: Vec<Version>) -> Result<Listing, ApiError> {
+    versions.sort_unstable_by_key(|version| Reverse(version.clone()));
+    let versions = versions.into_iter().map(|version| ModuleVersion { version }).collect();
+    Listing::new(&ModuleVersions { modules: vec![ModuleVersionList { versions }] })
 }
 
 /// Says where the archive of a version is, in both forms that clients read.
@@ -149,12 +182,13 @@ fn revoked(address: &ModuleAddress, version: &Version, standing: &Standing) -> A
     let Standing { reason, replacement, contact, .. } = standing;
     let reason = reason.as_deref().unwrap_or("no reason was given");
     let mut detail = format!("version {version} of {address} was revoked: {reason}. ");
-    match replacement {
-        Some(replacement) => detail.push_str(&format!("Use {replacement} instead.")),
-        None => detail.push_str("Choose another version."),
-    }
+    // Writing to a string cannot fail.
+    let _ = match replacement {
+        Some(replacement) => write!(detail, "Use {replacement} instead."),
+        None => write!(detail, "Choose another version."),
+    };
     if let Some(contact) = contact {
-        detail.push_str(&format!(" Ask {contact}."));
+        let _ = write!(detail, " Ask {contact}.");
     }
     ApiError::refused(StatusCode::GONE, "version_revoked", detail)
 }

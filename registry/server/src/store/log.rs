@@ -1,8 +1,9 @@
 //! The transparency log: entries that never change and never go, and the tree over them.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use registry_trust::authority::Entry;
+use registry_trust::authority;
 use registry_trust::digest::Sha256;
 use registry_trust::log::merkle::{Frontier, NodeId, complete_root, leaf_hash};
 use registry_trust::log::tile::{Place, hash_in_tile};
@@ -26,8 +27,8 @@ pub struct Logged {
 
 impl Logged {
     /// What it says.
-    pub fn read(&self) -> Result<Entry, StoreError> {
-        Entry::parse(self.position, self.leaf.as_bytes())
+    pub fn read(&self) -> Result<authority::Entry, StoreError> {
+        authority::Entry::parse(self.position, self.leaf.as_bytes())
             .map_err(|error| StoreError::Corrupt { what: "log entry", value: error.to_string() })
     }
 }
@@ -149,7 +150,7 @@ async fn append_hash(
 fn tile_root(hashes: &[u8]) -> Result<Sha256, StoreError> {
     registry_trust::log::tile::hashes(hashes)
         .and_then(|hashes| complete_root(&hashes))
-        .ok_or_else(|| corrupt("tile", hashes.len()))
+        .ok_or_else(|| corrupt("tile", &hashes.len()))
 }
 
 async fn one_tile(
@@ -189,7 +190,7 @@ pub async fn frontier(conn: &mut Connection) -> Result<Frontier, StoreError> {
     u64::try_from(size)
         .ok()
         .and_then(|size| Frontier::from_nodes(size, nodes))
-        .ok_or_else(|| corrupt("log head", bytes.len()))
+        .ok_or_else(|| corrupt("log head", &bytes.len()))
 }
 
 /// Hashes of complete subtrees, for proofs: each tile that has one of them is read once.
@@ -202,12 +203,13 @@ pub async fn nodes(
     for node in wanted {
         let place = Place::of(*node);
         let key = (place.level, place.index);
-        if !tiles.contains_key(&key) {
-            let hashes = tile(conn, place.level, place.index).await?.unwrap_or_default();
-            tiles.insert(key, hashes);
-        }
-        let hash = hash_in_tile(&tiles[&key], *node)
-            .ok_or_else(|| corrupt("log tile", tiles[&key].len()))?;
+        let hashes = match tiles.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                place.insert(tile(conn, key.0, key.1).await?.unwrap_or_default())
+            }
+        };
+        let hash = hash_in_tile(hashes, *node).ok_or_else(|| corrupt("log tile", &hashes.len()))?;
         found.insert(*node, hash);
     }
     Ok(found)
@@ -250,7 +252,7 @@ pub async fn newest_authority(conn: &mut Connection) -> Result<Option<u64>, Stor
     .await?;
     let position: Option<i64> = row.try_get("position")?;
     position
-        .map(|position| u64::try_from(position).map_err(|_| corrupt("position", position)))
+        .map(|position| u64::try_from(position).map_err(|_| corrupt("position", &position)))
         .transpose()
 }
 
@@ -285,7 +287,7 @@ pub async fn newest_status(conn: &mut Connection, module: &str) -> Result<u64, S
     .fetch_one(conn)
     .await?;
     let newest: Option<i64> = row.try_get("newest")?;
-    u64::try_from(newest.unwrap_or(0)).map_err(|_| corrupt("sequence", newest.unwrap_or(0)))
+    u64::try_from(newest.unwrap_or(0)).map_err(|_| corrupt("sequence", &newest.unwrap_or(0)))
 }
 
 /// The entry that has exactly this leaf.
@@ -350,7 +352,7 @@ pub async fn document(conn: &mut Connection, size: u64) -> Result<SnapshotDocume
     let mut document = SnapshotDocument::default();
     for row in rows {
         let (kind, newest): (String, i64) = (row.try_get("kind")?, row.try_get("newest")?);
-        let newest = u64::try_from(newest).map_err(|_| corrupt("sequence", newest))?;
+        let newest = u64::try_from(newest).map_err(|_| corrupt("sequence", &newest))?;
         match kind.as_str() {
             "status" => drop(document.modules.insert(row.try_get("module")?, newest)),
             "keys" => drop(document.namespaces.insert(row.try_get("namespace")?, newest)),
@@ -362,15 +364,15 @@ pub async fn document(conn: &mut Connection, size: u64) -> Result<SnapshotDocume
 
 fn logged(row: &SqliteRow) -> Result<Logged, StoreError> {
     let position: i64 = row.try_get("position")?;
-    let position = u64::try_from(position).map_err(|_| corrupt("position", position))?;
+    let position = u64::try_from(position).map_err(|_| corrupt("position", &position))?;
     Ok(Logged { position, leaf: row.try_get("leaf")? })
 }
 
 fn column(number: u64) -> Result<i64, StoreError> {
-    i64::try_from(number).map_err(|_| corrupt("number", number))
+    i64::try_from(number).map_err(|_| corrupt("number", &number))
 }
 
-fn corrupt(what: &'static str, value: impl ToString) -> StoreError {
+fn corrupt(what: &'static str, value: &impl ToString) -> StoreError {
     StoreError::Corrupt { what, value: value.to_string() }
 }
 

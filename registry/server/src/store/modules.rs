@@ -54,6 +54,22 @@ pub async fn module_versions(
     .collect()
 }
 
+/// Every version of every module, in the order of publishing.
+pub async fn all_module_versions(
+    conn: &mut Connection,
+) -> Result<Vec<ModuleVersionRow>, StoreError> {
+    sqlx::query(
+        "SELECT id, namespace, name, system, version, archive_sha256, archive_bytes, tree_h1, bundle, publisher,
+                published_by, published_at, allow_breaking
+         FROM module_version ORDER BY published_at, id",
+    )
+    .fetch_all(conn)
+    .await?
+    .iter()
+    .map(from_row)
+    .collect()
+}
+
 /// One version of a module.
 pub async fn module_version(
     conn: &mut Connection,

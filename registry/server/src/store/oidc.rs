@@ -1,32 +1,6 @@
-//! What CI jobs exchanged: ID tokens that count once, and keys that may sign for a while.
+//! What CI jobs exchanged: ID tokens, each of which counts once.
 
-use std::collections::BTreeMap;
-
-use super::document::text;
 use super::{Connection, StoreError};
-
-/// A key of a CI job.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CiKeyRow {
-    /// Id of the row.
-    pub id: String,
-    /// Where it may sign.
-    pub namespace: String,
-    /// The only modules, as `NAME/SYSTEM`.
-    pub modules: Option<Vec<String>>,
-    /// Name of the key.
-    pub key_id: String,
-    /// The key, PEM.
-    pub public_key: String,
-    /// Whose job it was.
-    pub issuer: String,
-    /// Which job it was.
-    pub claims: BTreeMap<String, String>,
-    /// From when.
-    pub granted_at: i64,
-    /// Until when.
-    pub expires_at: i64,
-}
 
 /// Notes that a token was exchanged; false where it was before.
 pub async fn use_token(
@@ -50,26 +24,6 @@ pub async fn use_token(
 /// Forgets tokens that could not be presented since `then`.
 pub async fn forget_tokens(tx: &mut Connection, then: i64) -> Result<(), StoreError> {
     sqlx::query("DELETE FROM oidc_token WHERE usable_until < $1").bind(then).execute(tx).await?;
-    Ok(())
-}
-
-/// Records a key.
-pub async fn insert_ci_key(tx: &mut Connection, row: &CiKeyRow) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO ci_key (id, namespace, modules, key_id, public_key, issuer, claims, granted_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    )
-    .bind(&row.id)
-    .bind(&row.namespace)
-    .bind(row.modules.as_ref().map(text))
-    .bind(&row.key_id)
-    .bind(&row.public_key)
-    .bind(&row.issuer)
-    .bind(text(&row.claims))
-    .bind(row.granted_at)
-    .bind(row.expires_at)
-    .execute(tx)
-    .await?;
     Ok(())
 }
 

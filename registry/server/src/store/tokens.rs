@@ -77,6 +77,24 @@ pub async fn revoke_token(tx: &mut Connection, id: &str, now: i64) -> Result<boo
     Ok(done.rows_affected() > 0)
 }
 
+/// Takes back the tokens of a maker that have exactly these rights.
+pub async fn revoke_tokens_made_by(
+    tx: &mut Connection,
+    maker: &str,
+    rights: &Rights,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE token SET revoked_at = $3 WHERE created_by = $1 AND rights = $2 AND revoked_at IS NULL",
+    )
+    .bind(maker)
+    .bind(rights.texts().join("\n"))
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Forgets the tokens of a maker that ended before `then`.
 pub async fn forget_tokens_made_by(
     tx: &mut Connection,

@@ -15,7 +15,7 @@ pub async fn inclusion(
     size: u64,
 ) -> Result<Vec<Vec<Sha256>>, StoreError> {
     let made = |read: &mut Reader<'_>| {
-        positions.iter().map(|at| inclusion_proof(*at, size, |node| read(node))).collect()
+        positions.iter().map(|at| inclusion_proof(*at, size, &mut *read)).collect()
     };
     prove(conn, made).await
 }

@@ -145,3 +145,19 @@ async fn a_wait_ends_when_the_operation_does() {
         .await
         .problem(400, "invalid_query");
 }
+
+#[tokio::test]
+async fn whoever_runs_on_a_golden_path_is_one_of_its_consumers() {
+    let platform = Platform::start().await;
+    platform.created("checkout", put(json!({}))).await;
+
+    let found = platform.call("GET", "/modules/golden/api/nodejs/consumers", None).await.ok();
+
+    assert_eq!(
+        found["resources"],
+        json!([{
+            "version": "1.0.0", "kind": "service", "environment": "staging", "name": "checkout", "owner": "payments",
+        }])
+    );
+    assert_eq!(found["downloads"], json!([]));
+}

@@ -137,6 +137,7 @@ async fn a_rotation_that_is_killed_at_any_point_harms_nobody_and_is_finished_by_
 async fn a_first_start_that_is_killed_between_file_and_database_goes_on_with_the_same_key() {
     let folder = tempfile::tempdir().unwrap();
     harness::prepare(folder.path());
+    ok(&idp(folder.path(), &["--json", "keys", "root", "init"], None));
 
     let killed = idp(folder.path(), &["serve"], Some("keys.made"));
 

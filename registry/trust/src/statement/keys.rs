@@ -72,7 +72,8 @@ impl TrustedCi {
             && self.claims.iter().all(|(name, value)| claims.get(name) == Some(value))
     }
 
-    pub(super) fn check(&self) -> Result<(), StatementError> {
+    /// Whether a statement can say it: how many claims, and how long and how plain they are.
+    pub fn check(&self) -> Result<(), StatementError> {
         check_text("issuer", &self.issuer, 300)?;
         if self.claims.is_empty() || self.claims.len() > 32 {
             return Err(StatementError::malformed("claims must be 1 to 32"));

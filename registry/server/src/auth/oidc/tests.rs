@@ -36,10 +36,9 @@ fn issuer() -> OidcIssuer {
     toml::from_str("url = \"https://ci.example\"\naudience = \"registry.example\"\n").unwrap()
 }
 
-fn publisher(claims: &str) -> TrustedPublisher {
-    let text =
-        format!("namespace = \"acme\"\nissuer = \"https://ci.example\"\nclaims = {claims}\n");
-    toml::from_str(&text).unwrap()
+fn ci(claims: &[(&str, &str)]) -> TrustedCi {
+    let claims = claims.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    TrustedCi { issuer: "https://ci.example".to_owned(), claims: claims.collect() }
 }
 
 fn claims() -> Value {
@@ -197,15 +196,14 @@ fn a_token_is_the_same_however_its_signature_is_written() {
 }
 
 #[test]
-fn the_first_claim_that_differs_is_named_for_each_publisher() {
+fn the_first_claim_that_differs_is_named_for_each_kind_of_jobs() {
     let claims = parsed(&[]);
-    let publishers = [
-        publisher("{ repository_id = 75, workflow_ref = \"x\" }"),
-        publisher("{ repository_id = 74, workflow_ref = \"x\" }"),
+    let kinds = [
+        ci(&[("repository_id", "75"), ("workflow_ref", "x")]),
+        ci(&[("repository_id", "74"), ("workflow_ref", "x")]),
     ];
-    let publishers: Vec<&TrustedPublisher> = publishers.iter().collect();
 
-    let error = claims.matching(&publishers, &BTreeMap::new()).unwrap_err();
+    let error = claims.matching(&[&kinds[0], &kinds[1]], &BTreeMap::new()).unwrap_err();
 
     assert_eq!(
         error.to_string(),
@@ -215,20 +213,23 @@ fn the_first_claim_that_differs_is_named_for_each_publisher() {
 }
 
 #[test]
-fn every_publisher_that_matches_counts() {
-    let publishers =
-        [publisher("{ repository_id = 74 }"), publisher("{ repository = \"acme/vpc\" }")];
-    let publishers: Vec<&TrustedPublisher> = publishers.iter().collect();
+fn the_first_kind_of_jobs_that_matches_counts() {
+    let refuse = issuer().refuse_claims;
+    let claims = parsed(&[("event_name", json!("workflow_run"))]);
+    let other = ci(&[("repository_id", "75")]);
+    let wary = ci(&[("repository_id", "74")]);
+    let bold = ci(&[("repository_id", "74"), ("event_name", "workflow_run")]);
 
-    assert_eq!(parsed(&[]).matching(&publishers, &BTreeMap::new()).unwrap().len(), 2);
+    assert_eq!(claims.matching(&[&other, &wary, &bold], &refuse), Ok(&bold));
+    assert_eq!(parsed(&[]).matching(&[&other, &wary, &bold], &refuse), Ok(&wary));
 }
 
 #[test]
-fn a_risky_event_is_refused_unless_the_publisher_names_it() {
+fn a_risky_event_is_refused_unless_it_is_asked_for_by_name() {
     let refuse = issuer().refuse_claims;
-    let matching = |change: &[(&str, Value)], wanted: &str| {
-        let publisher = publisher(wanted);
-        parsed(change).matching(&[&publisher], &refuse).map(|_| ()).map_err(|error| error.code())
+    let matching = |change: &[(&str, Value)], wanted: &[(&str, &str)]| {
+        let ci = ci(wanted);
+        parsed(change).matching(&[&ci], &refuse).map(|_| ()).map_err(|error| error.code())
     };
 
     for (claim, value) in [
@@ -237,20 +238,22 @@ fn a_risky_event_is_refused_unless_the_publisher_names_it() {
         ("pipeline_source", "merge_request_event"),
     ] {
         let change = [(claim, json!(value))];
-        assert_eq!(matching(&change, "{ repository_id = 74 }"), Err("oidc_event_refused"));
-        assert_eq!(
-            matching(&change, &format!("{{ repository_id = 74, {claim} = \"{value}\" }}")),
-            Ok(())
-        );
-        assert_eq!(matching(&change, "{ repository_id = 75 }"), Err("oidc_claims_mismatch"));
+        assert_eq!(matching(&change, &[("repository_id", "74")]), Err("oidc_event_refused"));
+        assert_eq!(matching(&change, &[("repository_id", "74"), (claim, value)]), Ok(()));
+        assert_eq!(matching(&change, &[("repository_id", "75")]), Err("oidc_claims_mismatch"));
     }
 }
 
 #[test]
 fn only_listed_and_asked_for_claims_are_logged() {
-    let claims = parsed(&[("secret_sauce", json!("x")), ("list", json!([1]))]);
+    let claims = parsed(&[
+        ("secret_sauce", json!("x")),
+        ("list", json!([1])),
+        ("actor_id", json!("5")),
+        ("user_id", json!("5")),
+    ]);
 
-    let logged = claims.logged(&[&publisher("{ repository_id = 74, secret_sauce = \"x\" }")]);
+    let logged = claims.logged(&ci(&[("repository_id", "74"), ("secret_sauce", "x")]));
 
     assert_eq!(
         logged.keys().map(String::as_str).collect::<Vec<_>>(),
@@ -258,7 +261,56 @@ fn only_listed_and_asked_for_claims_are_logged() {
     );
 }
 
+#[test]
+fn what_no_statement_can_carry_is_not_logged() {
+    let long = "x".repeat(501);
+    let claims = parsed(&[
+        ("sub", json!(long)),
+        ("environment", json!("pro\u{202e}duction")),
+        ("ref", json!("")),
+        ("ref_type", json!(" branch")),
+    ]);
+
+    let logged = claims.logged(&ci(&[("repository_id", "74")]));
+
+    assert_eq!(
+        logged.keys().map(String::as_str).collect::<Vec<_>>(),
+        ["event_name", "repository", "repository_id"]
+    );
+}
+
+#[test]
+fn what_is_asked_for_comes_before_what_is_listed() {
+    let asked: Vec<(String, String)> =
+        (0..32).map(|number| (format!("claim_{number}"), "x".to_owned())).collect();
+    let asked: Vec<(&str, &str)> =
+        asked.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+
+    let logged = parsed(&[]).logged(&ci(&asked));
+
+    assert_eq!(logged, ci(&asked).claims);
+}
+
 proptest! {
+    #[test]
+    fn whatever_a_job_says_can_be_granted(
+        claims in prop::collection::btree_map(
+            prop::sample::select(LOGGED).prop_map(str::to_owned),
+            ".{0,600}|[a-z/:\\u{202e}]{0,40}",
+            0..30,
+        ),
+        asked in prop::collection::btree_map("[a-z_]{1,20}", "[a-z/]{1,20}", 1..32),
+    ) {
+        let ci = TrustedCi { issuer: "https://ci.example".to_owned(), claims: asked };
+        let mut said: Map<String, Value> =
+            claims.into_iter().map(|(name, value)| (name, json!(value))).collect();
+        said.extend(ci.claims.iter().map(|(name, value)| (name.clone(), json!(value))));
+        let logged = Claims(said).logged(&ci);
+        prop_assert!(ci.covers("https://ci.example", &logged));
+        let grant = TrustedCi { claims: logged, ..ci };
+        prop_assert_eq!(grant.check(), Ok(()));
+    }
+
     #[test]
     fn any_text_is_refused(text in "[A-Za-z0-9_=-]{0,40}(\\.[A-Za-z0-9_=-]{0,40}){0,4}|.{0,100}") {
         prop_assert!(IdToken::parse(&text).is_err());

@@ -82,8 +82,7 @@ pub(super) fn sign_by_all<C: Claim>(
     signers: &[&SigningKey],
 ) -> Result<Envelope, StatementError> {
     let mut signed = signers.iter().map(|key| sign(claim, key));
-    let mut envelope =
-        signed.next().unwrap_or_else(|| Err(StatementError::Subjects { count: 0 }))?;
+    let mut envelope = signed.next().unwrap_or(Err(StatementError::Subjects { count: 0 }))?;
     for other in signed {
         envelope.signatures.extend(other?.signatures);
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::change::{post, sign_by_all};
 use super::{make_key, read_private, read_public};
-use crate::app::open_store;
+use crate::app::{Alone, open_store};
 use crate::cli::client::Remote;
 use crate::cli::{Context, serve};
 use crate::clock::Clock;
@@ -127,6 +127,7 @@ impl Init {
         } else {
             make_key(&self.root_key, Algorithm::EcdsaP256)?.0
         };
+        let _alone = Alone::hold(&config.server.data_dir)?;
         let store = open_store(&config).await?;
         let done = establish(&config, &store, &root, &enrolments, Clock::system().now()).await;
         store.close().await;

@@ -8,10 +8,10 @@ use semver::Version;
 use super::modules::{VersionPath, parse_address};
 use crate::app::App;
 use crate::error::ApiError;
-use crate::extract::{Caller, Json, Path};
+use crate::extract::{Caller, Json, Path, Query};
 use crate::model::module::parse_version;
 use crate::ops::consumers::consumers;
-use crate::ops::module_status::{StatusError, list_statuses, set};
+use crate::ops::module_status::{NewStatus, StatusError, list_statuses, set};
 
 /// Which module.
 #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
@@ -30,6 +30,15 @@ impl ModulePath {
     }
 }
 
+/// What a change expects to find.
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expectation {
+    /// Number of the status that was last said of the same, 0 for none; where another was said meanwhile, nothing is
+    /// said. Without it, the last one to speak is right.
+    expected_sequence: Option<u64>,
+}
+
 /// `GET /modules/{namespace}/{name}/{system}/status`: what stands.
 pub async fn get_status(
     State(app): State<App>,
@@ -45,10 +54,12 @@ pub async fn put_status(
     State(app): State<App>,
     caller: Caller,
     Path(path): Path<ModulePath>,
+    Query(Expectation { expected_sequence }): Query<Expectation>,
     Json(status): Json<NewModuleStatus>,
 ) -> Result<Json<ModuleStatus>, ApiError> {
     let token = caller.require_publish(&path.namespace)?;
-    Ok(Json(set(&app, &path.address()?, None, status, token).await?))
+    let new = NewStatus { version: None, status, expected_sequence };
+    Ok(Json(set(&app, &path.address()?, new, token).await?))
 }
 
 /// `PUT /modules/{namespace}/{name}/{system}/{version}/status`: of one version, signed by the registry.
@@ -56,13 +67,15 @@ pub async fn put_version_status(
     State(app): State<App>,
     caller: Caller,
     Path(VersionPath { namespace, name, system, version }): Path<VersionPath>,
+    Query(Expectation { expected_sequence }): Query<Expectation>,
     Json(status): Json<NewModuleStatus>,
 ) -> Result<Json<ModuleStatus>, ApiError> {
     let token = caller.require_publish(&namespace)?;
     let address = parse_address(&namespace, &name, &system)?;
     let version: Version = parse_version(&version)
         .map_err(|error| ApiError::unprocessable("invalid_version", error.to_string()))?;
-    Ok(Json(set(&app, &address, Some(version), status, token).await?))
+    let new = NewStatus { version: Some(version), status, expected_sequence };
+    Ok(Json(set(&app, &address, new, token).await?))
 }
 
 /// `GET /modules/{namespace}/{name}/{system}/consumers`: who still uses it.
@@ -82,7 +95,9 @@ impl From<StatusError> for ApiError {
             StatusError::NoModule(_) => Self::not_found("module_not_found", detail),
             StatusError::NoVersion { .. } => Self::not_found("version_not_found", detail),
             StatusError::OtherBytes { .. } => Self::unprocessable("other_bytes", detail),
-            StatusError::Sequence { .. } => Self::conflict("sequence", detail),
+            StatusError::Sequence { .. } | StatusError::Overtaken { .. } => {
+                Self::conflict("sequence", detail)
+            }
             StatusError::Registry { .. } => Self::unprocessable("other_registry", detail),
             StatusError::Signer { .. } => Self::unprocessable("signer_not_allowed", detail),
             StatusError::Day(_) => Self::unprocessable("sunset_invalid", detail),

@@ -132,6 +132,7 @@ impl From<PublishError> for ApiError {
             PublishError::ManifestVersion { .. } => Self::unprocessable("manifest_version", detail),
             PublishError::Guard(error) => error.into(),
             PublishError::VersionTaken { .. } => Self::conflict("version_taken", detail),
+            PublishError::Revoked { .. } => Self::conflict("version_revoked", detail),
             PublishError::Bundle(error) => Self::unprocessable(error.code(), detail),
             PublishError::Statement(error) => Self::unprocessable(error.code(), detail),
             PublishError::Signer { problem: Distrust::Revoked(_), .. } => {

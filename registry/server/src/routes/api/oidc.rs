@@ -3,11 +3,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use registry_api::oidc::{ExchangeRequest, Exchanged, TrustedPublisher, TrustedPublisherList};
+use registry_trust::statement::TrustedCi;
 
 use crate::app::App;
 use crate::auth::oidc::TokenError;
 use crate::error::ApiError;
 use crate::extract::{Caller, Json, Query};
+use crate::ops::ci_key::GrantError;
 use crate::ops::oidc::{ExchangeError, exchange as exchange_token};
 
 /// `POST /api/v1/oidc/exchange`: answers everyone who has a token of a CI system that is trusted.
@@ -34,24 +36,29 @@ pub async fn trusted_publishers(
     if let Some(namespace) = &namespace {
         caller.require_read(&app, namespace)?;
     }
-    let describe = |one: &crate::config::TrustedPublisher| {
-        let issuer = app.config.oidc_issuer(&one.issuer)?;
-        Some(TrustedPublisher {
-            namespace: one.namespace.clone(),
-            issuer: one.issuer.clone(),
-            audience: issuer.audience.clone(),
-            claims: one.claims.clone(),
-            refuse_claims: issuer.refuse_claims.clone(),
-            modules: one.modules.clone(),
-        })
-    };
-    let publishers = app.config.trusted_publishers.iter();
-    let trusted_publishers = publishers
-        .filter(|one| namespace.as_ref().is_none_or(|namespace| *namespace == one.namespace))
-        .filter(|one| caller.require_read(&app, &one.namespace).is_ok())
-        .filter_map(describe)
+    let authority = app.trust.authority(&mut *app.store.read().await?).await?;
+    let trusted_publishers = authority
+        .namespaces()
+        .filter(|name| namespace.as_ref().is_none_or(|namespace| namespace == name))
+        .filter(|name| caller.require_read(&app, name).is_ok())
+        .flat_map(|name| describe(&app, name, &authority.held(name).ci))
         .collect();
     Ok(Json(TrustedPublisherList { trusted_publishers }))
+}
+
+/// Jobs whose issuer is configured no longer are nobody's: no token of theirs is believed.
+fn describe(app: &App, namespace: &str, kinds: &[&TrustedCi]) -> Vec<TrustedPublisher> {
+    let describe = |ci: &&TrustedCi| {
+        let issuer = app.config.oidc_issuer(&ci.issuer)?;
+        Some(TrustedPublisher {
+            namespace: namespace.to_owned(),
+            issuer: ci.issuer.clone(),
+            audience: issuer.audience.clone(),
+            claims: ci.claims.clone(),
+            refuse_claims: issuer.refuse_claims.clone(),
+        })
+    };
+    kinds.iter().filter_map(describe).collect()
 }
 
 impl From<ExchangeError> for ApiError {
@@ -59,17 +66,16 @@ impl From<ExchangeError> for ApiError {
         let detail = error.to_string();
         let unauthorized = |code, detail| Self::refused(StatusCode::UNAUTHORIZED, code, detail);
         match error {
-            ExchangeError::Token(error) => {
-                let status = match error {
-                    TokenError::Malformed(_) => StatusCode::BAD_REQUEST,
-                    TokenError::Mismatch(_) | TokenError::Event { .. } => StatusCode::FORBIDDEN,
-                    TokenError::Algorithm { .. }
-                    | TokenError::Signature { .. }
-                    | TokenError::Expired(_)
-                    | TokenError::Audience { .. } => StatusCode::UNAUTHORIZED,
-                };
-                Self::refused(status, error.code(), detail)
+            ExchangeError::Token(error) | ExchangeError::Grant(GrantError::Distrusted(error)) => {
+                Self::refused(status(&error), error.code(), detail)
             }
+            ExchangeError::Grant(error) => match error {
+                GrantError::Again(_) => Self::conflict("oidc_key_granted", detail),
+                GrantError::Publisher { .. } => Self::conflict("oidc_key_taken", detail),
+                GrantError::Trust(error) => error.into(),
+                GrantError::Store(error) => error.into(),
+                GrantError::Statement(_) | GrantError::Distrusted(_) => Self::internal(error),
+            },
             ExchangeError::Issuer { .. } => unauthorized("oidc_issuer_unknown", detail),
             ExchangeError::Key { .. } => unauthorized("oidc_key_unknown", detail),
             ExchangeError::Unreachable(away) => {
@@ -80,7 +86,19 @@ impl From<ExchangeError> for ApiError {
             ExchangeError::PublicKey(_) => Self::unprocessable("oidc_public_key_invalid", detail),
             ExchangeError::Proof { .. } => Self::unprocessable("oidc_proof_invalid", detail),
             ExchangeError::Right(_) => Self::unprocessable("invalid_right", detail),
+            ExchangeError::Trust(error) => error.into(),
             ExchangeError::Store(error) => error.into(),
         }
+    }
+}
+
+fn status(error: &TokenError) -> StatusCode {
+    match error {
+        TokenError::Malformed(_) => StatusCode::BAD_REQUEST,
+        TokenError::Mismatch(_) | TokenError::Event { .. } => StatusCode::FORBIDDEN,
+        TokenError::Algorithm { .. }
+        | TokenError::Signature { .. }
+        | TokenError::Expired(_)
+        | TokenError::Audience { .. } => StatusCode::UNAUTHORIZED,
     }
 }

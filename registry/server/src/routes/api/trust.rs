@@ -139,6 +139,7 @@ impl From<AcceptError> for ApiError {
                 Self::conflict(error.code(), detail)
             }
             AcceptError::Keys(error) => Self::unprocessable(error.code(), detail),
+            AcceptError::Ci(error) => Self::unprocessable(error.code(), detail),
             AcceptError::Root(_) => Self::unprocessable("root_invalid", detail),
             AcceptError::Status(error) => error.into(),
             AcceptError::Forbidden { .. } => {
