@@ -10,7 +10,9 @@ use std::path::PathBuf;
 
 use provider_framework::testing::object;
 use provider_framework::value::Value;
+use registry_trust::evidence::Seen;
 use registry_trust::lock::{Lock, LockedModule};
+use registry_trust::log::checkpoint::Checkpoint;
 use registry_trust::statement::State;
 use scripted::registry::{EVIDENCE, HOST, Registry, release, summary, told};
 use scripted::{Reply, Scripted, problem};
@@ -31,6 +33,10 @@ fn lock(registry: &Registry, locked: &[(&str, &str)]) -> Lock {
     lock
 }
 
+fn first_root(head: &Checkpoint) -> Seen {
+    Seen { checkpoint: head.clone(), root_version: 1 }
+}
+
 fn write_lock(registry: &Registry, lock: &Lock) {
     fs::write(registry.folder.path().join(".idp.lock.json"), lock.to_json()).unwrap();
 }
@@ -45,7 +51,7 @@ async fn what_is_as_it_was_published_is_not_worth_a_word_and_costs_one_request()
     registry.install("again", "vpc", "1.0.0");
     registry.install("dns", "dns", "2.1.0");
     let mut lock = lock(&registry, &[("vpc", "1.0.0"), ("dns", "2.1.0")]);
-    lock.remember(seen.clone()).unwrap();
+    lock.remember(first_root(&seen)).unwrap();
     write_lock(&registry, &lock);
     let server = registry.pin().serve().await;
 
@@ -316,7 +322,7 @@ async fn evidence_that_does_not_verify_is_one_error_however_many_modules_there_a
 
     let (_, old) = registry.configure(&stale.endpoint, &[]).await;
     registry.publish("more", "1.0.0");
-    ahead.remember(registry.head()).unwrap();
+    ahead.remember(first_root(&registry.head())).unwrap();
     write_lock(&registry, &ahead);
     let (_, rolled_back) = registry.configure(&server.endpoint, &[]).await;
 

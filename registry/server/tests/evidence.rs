@@ -30,31 +30,31 @@ async fn policy(registry: &Registry) -> Policy {
 async fn the_log_only_grew_since_a_client_saw_it() {
     let registry = with_one().await;
     let (policy, now) = (policy(&registry).await, now(&registry));
-    let mut seen =
-        registry.evidence(&[ONE], 0).await.verify(&policy, None, now).unwrap().checkpoint;
+    let mut seen = registry.evidence(&[ONE], 0).await.verify(&policy, None, now).unwrap().seen;
 
     for number in 0..9 {
         registry.publish(ADDRESS, &format!("1.0.{}", number + 1), MODULE).await.assert(201);
-        let evidence = registry.evidence(&[ONE], seen.size).await;
+        let evidence = registry.evidence(&[ONE], seen.checkpoint.size).await;
         let trusted = evidence.verify(&policy, Some(&seen), now).unwrap();
-        assert_eq!(trusted.checkpoint.size, seen.size + 1);
+        assert_eq!(trusted.seen.checkpoint.size, seen.checkpoint.size + 1);
         trusted.release(&release(ADDRESS, "1.0.0")).unwrap();
         if number % 2 == 0 {
-            seen = trusted.checkpoint;
+            seen = trusted.seen;
         } else {
             registry.say(ONE.split('@').next().unwrap(), "deprecated", "old").await.assert(200);
-            let evidence = registry.evidence(&[ONE], seen.size).await;
-            seen = evidence.verify(&policy, Some(&seen), now).unwrap().checkpoint;
+            let evidence = registry.evidence(&[ONE], seen.checkpoint.size).await;
+            seen = evidence.verify(&policy, Some(&seen), now).unwrap().seen;
         }
     }
     // Nothing new: the same head, and nothing to prove.
-    let evidence = registry.evidence(&[ONE], seen.size).await;
+    let evidence = registry.evidence(&[ONE], seen.checkpoint.size).await;
     assert!(evidence.consistency.is_empty());
     evidence.verify(&policy, Some(&seen), now).unwrap();
     // Who saw more than there is learns that, and not an error of the server.
     let mut ahead = seen.clone();
-    ahead.size += 1;
-    let error = registry.evidence(&[ONE], ahead.size).await.verify(&policy, Some(&ahead), now);
+    ahead.checkpoint.size += 1;
+    let error =
+        registry.evidence(&[ONE], ahead.checkpoint.size).await.verify(&policy, Some(&ahead), now);
     assert!(matches!(error, Err(EvidenceError::Rollback { .. })), "{error:?}");
     registry.evidence(&[ONE], u64::MAX).await.verify(&policy, None, now).unwrap();
 }
@@ -183,12 +183,12 @@ async fn what_is_gathered_while_others_write_always_verifies() {
     let mut judged = 0;
     while !writers.is_empty() {
         let since =
-            seen.as_ref().map_or(0, |seen: &registry_trust::log::checkpoint::Checkpoint| seen.size);
+            seen.as_ref().map_or(0, |seen: &registry_trust::evidence::Seen| seen.checkpoint.size);
         let evidence = registry.evidence(&[ONE, "golden/greeting1/test@3.5.0"], since).await;
         let trusted = evidence.verify(&policy, seen.as_ref(), now).unwrap();
         trusted.release(&release(ADDRESS, "1.0.0")).unwrap();
         trusted.standing(&release(ADDRESS, "1.0.0")).unwrap();
-        seen = Some(trusted.checkpoint);
+        seen = Some(trusted.seen);
         judged += 1;
         while let Some(done) = writers.try_join_next() {
             done.unwrap();

@@ -307,7 +307,7 @@ fn verdict(output: &Output) -> String {
 fn what_was_published_is_verified_and_the_log_remembered() {
     let scene = Scene::new();
     says(&scene.idp(&["lock"]), 0, &["acme/vpc/aws: 1.0.0", "wrote"]);
-    assert_eq!(scene.lock().log().unwrap().size, 3);
+    assert_eq!(scene.lock().log().unwrap().checkpoint.size, 3);
     scene.with(|registry| registry.publish("1.1.0"));
 
     let locked = scene.idp(&["verify", "--locked"]);
@@ -316,7 +316,7 @@ fn what_was_published_is_verified_and_the_log_remembered() {
     says(&locked, 1, &["would remember a later head"]);
     says(&verified, 0, &["\"lock_moved\":true", "\"evidence\":\"registry\""]);
     assert_eq!(verdict(&verified), "verified -");
-    assert_eq!(scene.lock().log().unwrap().size, 4);
+    assert_eq!(scene.lock().log().unwrap().checkpoint.size, 4);
     says(&scene.idp(&["verify", "--locked"]), 0, &["1 module: 1 verified"]);
 }
 
@@ -400,7 +400,7 @@ fn a_registry_with_another_history_is_found_out() {
 
     says(&scene.idp(&["verify"]), 1, &["FAILED", "[two_histories]"]);
     says(&scene.idp(&["lock", "--upgrade"]), 1, &["two_histories"]);
-    assert_eq!(scene.lock().log().unwrap().size, 3);
+    assert_eq!(scene.lock().log().unwrap().checkpoint.size, 3);
 }
 
 #[test]
@@ -454,7 +454,7 @@ fn a_merge_conflict_is_resolved_and_both_heads_of_the_log_checked() {
     scene.write(".idp.lock.json", &conflict(&line(&ours)));
     says(&scene.idp(&["verify"]), 1, &["run `idp lock`"]);
     says(&scene.idp(&["lock"]), 0, &["wrote"]);
-    assert_eq!(scene.lock().log().unwrap().size, 4);
+    assert_eq!(scene.lock().log().unwrap().checkpoint.size, 4);
     let digest = line(&ours).split('"').find(|part| part.len() == 64).unwrap().to_owned();
     let forged = line(&ours).replace(&digest, &"0".repeat(64));
     scene.write(".idp.lock.json", &conflict(&forged));

@@ -173,7 +173,7 @@ impl Auditor {
         let Some(authority) = self.authority() else { return vec![rootless()] };
         let policy = self.policy.clone().unwrap_or_else(|| Policy::of(authority.root()));
         let of_tree = match evidence.verify(&policy, None, now) {
-            Ok(trusted) => self.check_tree(&trusted.checkpoint),
+            Ok(trusted) => self.check_tree(&trusted.seen.checkpoint),
             Err(error) => Some(Finding::new(None, error.code(), error.to_string())),
         };
         let differences = finding::differences(&self.document, &evidence.document);

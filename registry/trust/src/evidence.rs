@@ -64,6 +64,15 @@ pub struct ProvenEntry {
     pub proof: Vec<Sha256>,
 }
 
+/// What a reader remembers of a registry, so that it cannot be shown less or something else the next time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The log's head.
+    pub checkpoint: Checkpoint,
+    /// The version of the newest root: keys that it rotated out cannot continue the log as if nobody had.
+    pub root_version: u64,
+}
+
 /// The reader's time, and what follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
@@ -82,11 +91,11 @@ impl Evidence {
         serde_json::from_slice(bytes).map_err(|error| EvidenceError::malformed(&error))
     }
 
-    /// Judges it. `seen` is the head of the log that the reader saw before.
+    /// Judges it. `seen` is what the reader saw before.
     pub fn verify(
         &self,
         policy: &Policy,
-        seen: Option<&Checkpoint>,
+        seen: Option<&Seen>,
         now: Now,
     ) -> Result<Trusted, EvidenceError> {
         let entries = self.read_entries()?;
@@ -96,14 +105,17 @@ impl Evidence {
             let (found, expected) = (registry.clone(), policy.registry.clone());
             return Err(EvidenceError::Registry { found, expected });
         }
+        let shown = authority.root().version;
+        if let Some(seen) = seen.map(|seen| seen.root_version).filter(|seen| shown < *seen) {
+            return Err(EvidenceError::RootRolledBack { seen, shown });
+        }
         let checkpoint = Checkpoint::open(&self.checkpoint, &authority.root().log)?;
-        self.check_history(&checkpoint, seen)?;
+        self.check_history(&checkpoint, seen.map(|seen| &seen.checkpoint))?;
         self.check_inclusion(&checkpoint)?;
         let snapshot = self.check_snapshot(&authority, &checkpoint)?;
         check_age(&snapshot, policy, now)?;
         let trusted = Trusted {
-            checkpoint,
-            root_version: authority.root().version,
+            seen: Seen { checkpoint, root_version: shown },
             issued_at: snapshot.issued_at,
             registry: policy.registry.clone(),
             releases: releases(&authority, &entries),

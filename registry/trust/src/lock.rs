@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 pub use self::conflict::Resolved;
 use crate::{
     digest::{DirHash1, Sha256, shortened},
+    evidence::Seen,
     key::KeyId,
     log::checkpoint::Checkpoint,
     release::{ModuleId, ReleaseId, is_hostname, is_name, is_system},
@@ -197,7 +198,7 @@ pub struct LockedModule {
 pub struct Lock {
     golden_paths: BTreeMap<String, LockedPath>,
     modules: BTreeMap<ReleaseId, LockedModule>,
-    log: Option<Checkpoint>,
+    log: Option<Seen>,
 }
 
 impl Lock {
@@ -228,12 +229,15 @@ impl Lock {
         let mut text = format!("{{\n  \"version\": {FORMAT_VERSION}");
         write_section(&mut text, "golden_paths", paths);
         write_section(&mut text, "modules", modules);
-        if let Some(Checkpoint { origin, size, root }) = &self.log {
+        if let Some(Seen { checkpoint: Checkpoint { origin, size, root }, root_version }) =
+            &self.log
+        {
             let origin = serde_json::Value::from(origin.as_str());
             // Writing to a string cannot fail.
             let _ = write!(
                 text,
-                ",\n  \"log\": {{ \"origin\": {origin}, \"size\": {size}, \"root\": \"{root}\" }}"
+                ",\n  \"log\": {{ \"origin\": {origin}, \"size\": {size}, \"root\": \"{root}\", \
+                 \"root_version\": {root_version} }}"
             );
         }
         text.push_str("\n}\n");
@@ -321,30 +325,31 @@ impl Lock {
         self.modules.remove(release)
     }
 
-    /// The log's head when it was last seen.
-    pub fn log(&self) -> Option<&Checkpoint> {
+    /// The log as it was last seen.
+    pub fn log(&self) -> Option<&Seen> {
         self.log.as_ref()
     }
 
-    /// Remembers a head of the log that was verified against the one before; false where it is that one. Going backwards
-    /// is refused.
-    pub fn remember(&mut self, checkpoint: Checkpoint) -> Result<bool, LockError> {
-        if let Some(seen) = &self.log {
-            if later(seen, &checkpoint)? == seen && *seen != checkpoint {
-                let (seen, offered) = (seen.size, checkpoint.size);
-                return Err(LockError::Backwards { seen, offered });
-            }
-            if *seen == checkpoint {
+    /// Remembers the log as it was verified against what was seen before; false where it is that. Going backwards is
+    /// refused.
+    pub fn remember(&mut self, now: Seen) -> Result<bool, LockError> {
+        if let Some(before) = &self.log {
+            if *before == now {
                 return Ok(false);
             }
+            let (seen, offered) = (before.checkpoint.size, now.checkpoint.size);
+            if later(before, &now)? == before && before.checkpoint != now.checkpoint {
+                return Err(LockError::Backwards { seen, offered });
+            }
         }
-        self.log = Some(checkpoint);
+        self.log = Some(now);
         Ok(true)
     }
 }
 
-/// The later of two heads of one log.
-fn later<'a>(one: &'a Checkpoint, other: &'a Checkpoint) -> Result<&'a Checkpoint, LockError> {
+/// What was seen later of one log.
+fn later<'a>(first: &'a Seen, second: &'a Seen) -> Result<&'a Seen, LockError> {
+    let (one, other) = (&first.checkpoint, &second.checkpoint);
     if one.origin != other.origin {
         let (seen, offered) = (shortened(&one.origin), shortened(&other.origin));
         return Err(LockError::OtherLog { seen, offered });
@@ -352,7 +357,7 @@ fn later<'a>(one: &'a Checkpoint, other: &'a Checkpoint) -> Result<&'a Checkpoin
     if one.size == other.size && one.root != other.root {
         return Err(LockError::TwoHistories { size: one.size });
     }
-    Ok(if other.size > one.size { other } else { one })
+    Ok(if other.size > one.size { second } else { first })
 }
 
 fn check_digest(

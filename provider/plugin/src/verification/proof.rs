@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use registry_api::ModuleAddress;
 use registry_api::trust::{EvidenceModule, EvidenceRequest};
-use registry_trust::evidence::{Evidence, EvidenceError, Now, Trusted};
-use registry_trust::log::checkpoint::Checkpoint;
+use registry_trust::evidence::{Evidence, EvidenceError, Now, Seen, Trusted};
 use registry_trust::policy::Policy;
 use registry_trust::release::ReleaseId;
 use registry_trust::report::{Report, Unproven};
@@ -24,11 +23,11 @@ pub(super) async fn get(
     client: &Client,
     releases: &BTreeSet<ReleaseId>,
     policy: &Policy,
-    seen: Option<&Checkpoint>,
+    seen: Option<&Seen>,
     now: i64,
 ) -> Result<Trusted, Unproven> {
     let modules = releases.iter().filter_map(asked).collect();
-    let request = EvidenceRequest { modules, since: seen.map_or(0, |seen| seen.size) };
+    let request = EvidenceRequest { modules, since: seen.map_or(0, |seen| seen.checkpoint.size) };
     let bytes = client.evidence(&request).await.map_err(|error| unavailable(&error))?;
     verify(&bytes, policy, seen, now).map_err(|error| Unproven::from(&error))
 }
@@ -51,7 +50,7 @@ pub(super) fn unneeded() -> Unproven {
 fn verify(
     bytes: &[u8],
     policy: &Policy,
-    seen: Option<&Checkpoint>,
+    seen: Option<&Seen>,
     now: i64,
 ) -> Result<Trusted, EvidenceError> {
     let now = Now { millis: now, refuses_old: true };

@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use registry_api::platform::BASE_PATH;
-use registry_trust::evidence::{self, Evidence, Now, Trusted};
+use registry_trust::evidence::{self, Evidence, Now, Seen, Trusted};
 use registry_trust::installed::DATA_DIR;
-use registry_trust::log::checkpoint::Checkpoint;
 use registry_trust::policy::{self, Policy};
 use registry_trust::release::ReleaseId;
 use registry_trust::report::Unproven;
@@ -69,13 +68,13 @@ pub(super) fn data_dir(context: &Context<'_>) -> PathBuf {
 pub(super) async fn fetch(
     client: &Client,
     releases: &BTreeSet<ReleaseId>,
-    seen: Option<&Checkpoint>,
+    seen: Option<&Seen>,
 ) -> anyhow::Result<Vec<u8>> {
     let modules: Vec<_> = releases
         .iter()
         .map(|release| json!({ "address": release.module().path(), "version": release.version() }))
         .collect();
-    let since = seen.map_or(0, |seen| seen.size);
+    let since = seen.map_or(0, |seen| seen.checkpoint.size);
     let question = json!({ "modules": modules, "since": since });
     client
         .post_for_bytes(&format!("{BASE_PATH}/evidence"), &question, evidence::MAX_BYTES)
@@ -98,13 +97,13 @@ pub(super) enum Age {
 pub(super) fn verify(
     bytes: &[u8],
     policy: &Policy,
-    seen: Option<&Checkpoint>,
+    seen: Option<&Seen>,
     age: Age,
     now: i64,
 ) -> Result<Trusted, Unproven> {
     let mut evidence = Evidence::parse(bytes).map_err(|error| Unproven::from(&error))?;
     // Evidence that was kept proves that the log grew to what has been seen since.
-    if seen.is_some_and(|seen| Some(seen.size) == size(&evidence.checkpoint)) {
+    if seen.is_some_and(|seen| Some(seen.checkpoint.size) == size(&evidence.checkpoint)) {
         evidence.consistency.clear();
     }
     let judged =

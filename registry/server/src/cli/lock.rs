@@ -13,11 +13,11 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use registry_api::ModuleAddress;
 use registry_api::platform::{BASE_PATH, GoldenPath};
+use registry_trust::evidence::Seen;
 use registry_trust::installed;
 use registry_trust::lock::{
     FILE_NAME, Lock as LockFile, LockError, LockedPath, MAX_BYTES, Resolved,
 };
-use registry_trust::log::checkpoint::Checkpoint;
 use registry_trust::policy::{self, Policy};
 use serde_json::Value;
 
@@ -115,8 +115,8 @@ impl Lock {
         for (release, entry) in &resolution.entries {
             lock.insert_module(release, *entry)?;
         }
-        if let Some(checkpoint) = &resolution.checkpoint {
-            lock.remember(checkpoint.clone())?;
+        if let Some(seen) = &resolution.seen {
+            lock.remember(seen.clone())?;
         }
         let (dropped, unused) = tidy(&mut lock, &uses, &resolution, &hostname);
         let moved = with_changes(context, &client, text::moved(&before, &resolution)).await;
@@ -181,7 +181,7 @@ impl Lock {
 
 /// Reads a lock file; where git left a conflict in it, both sides together. Says so, and which head of the log is the
 /// earlier one.
-fn read(file: &Path) -> anyhow::Result<(LockFile, Option<Checkpoint>, bool)> {
+fn read(file: &Path) -> anyhow::Result<(LockFile, Option<Seen>, bool)> {
     let Some(bytes) = evidence::read_file(file, MAX_BYTES)? else {
         return Ok((LockFile::default(), None, false));
     };
@@ -232,7 +232,7 @@ fn warn(
     context: &Context<'_>,
     policy: Option<&Policy>,
     resolution: &Resolution,
-    earlier: Option<&Checkpoint>,
+    earlier: Option<&Seen>,
 ) {
     if policy.is_some() {
         return;

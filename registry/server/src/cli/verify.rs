@@ -241,7 +241,7 @@ fn releases(inspected: &[Inspected], registry: &str) -> BTreeSet<ReleaseId> {
 /// The lock file with the log's new head; nothing where it has it.
 fn moved(lock: &Lock, trusted: &Trusted) -> anyhow::Result<Option<Lock>> {
     let mut moved = lock.clone();
-    Ok(moved.remember(trusted.checkpoint.clone())?.then_some(moved))
+    Ok(moved.remember(trusted.seen.clone())?.then_some(moved))
 }
 
 /// Keeps verified proofs for a run without the registry.

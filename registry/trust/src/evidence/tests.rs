@@ -17,6 +17,11 @@ use crate::{
     },
 };
 
+/// What a reader remembers who saw this head under the first root.
+fn first_root(head: &Checkpoint) -> Seen {
+    Seen { checkpoint: head.clone(), root_version: 1 }
+}
+
 /// A log with a publisher, two releases, and a version that is deprecated.
 fn published() -> (Log, SigningKey) {
     let publisher = key();
@@ -67,8 +72,8 @@ fn good_evidence_says_who_signed_what_and_how_it_stands() {
     assert_eq!(*signed, expected);
     assert_eq!(standing(&trusted, "1.0.0"), Ok(State::Deprecated));
     assert_eq!(standing(&trusted, "1.1.0"), Ok(State::Active));
-    assert_eq!(trusted.checkpoint, log.head());
-    assert_eq!((trusted.issued_at, trusted.root_version), (Moment::of(ISSUED), 1));
+    assert_eq!(trusted.seen.checkpoint, log.head());
+    assert_eq!((trusted.issued_at, trusted.seen.root_version), (Moment::of(ISSUED), 1));
 }
 
 #[test]

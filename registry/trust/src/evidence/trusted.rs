@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    Seen,
     error::{EvidenceError, ReleaseError},
     judge::Said,
 };
@@ -10,7 +11,6 @@ use crate::{
     archive::Summary,
     authority::Authority,
     key::KeyId,
-    log::checkpoint::Checkpoint,
     release::{ModuleId, ReleaseId},
     standing::Standing,
     statement::{SnapshotDocument, Source},
@@ -20,10 +20,8 @@ use crate::{
 /// What can be said of modules once the evidence was verified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trusted {
-    /// The log's head, to be remembered.
-    pub checkpoint: Checkpoint,
-    /// The version of the newest root, to be remembered with it ([`follows_root`](Self::follows_root)).
-    pub root_version: u64,
+    /// What is to be remembered.
+    pub seen: Seen,
     /// When the registry said that this is the newest.
     pub issued_at: Moment,
     pub(super) registry: String,
@@ -69,13 +67,6 @@ impl Trusted {
             return Err(ReleaseError::StatusHidden { shown: said.sequences.len() as u64, newest });
         }
         Ok(Standing::of(&said.statuses, release.version()))
-    }
-
-    /// Refuses an older root than the reader saw before: keys that were rotated out could show it, and continue the
-    /// log that was seen as if nobody had taken their place.
-    pub fn follows_root(&self, seen: u64) -> Result<(), EvidenceError> {
-        let shown = self.root_version;
-        if shown < seen { Err(EvidenceError::RootRolledBack { seen, shown }) } else { Ok(()) }
     }
 
     /// Every namespace that anything is shown of must come with all of its key changes.

@@ -4,7 +4,7 @@
 //! depend on which lines stand last, which a merge gets wrong, so they are written anew.
 
 use super::{Lock, LockError, check_publisher, later, read};
-use crate::log::checkpoint::Checkpoint;
+use crate::evidence::Seen;
 
 /// What became of a merge conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Resolved {
     /// Both sides together.
     pub lock: Lock,
     /// The earlier of the two heads of the log, where they differ: the log must have grown from it too.
-    pub earlier: Option<Checkpoint>,
+    pub earlier: Option<Seen>,
 }
 
 /// The number of the first line that is a marker of git's.
@@ -113,9 +113,10 @@ fn union(mut lock: Lock, theirs: &Lock) -> Result<Resolved, LockError> {
     let mut earlier = None;
     lock.log = match (lock.log.take(), theirs.log()) {
         (Some(ours), Some(theirs)) => {
-            let latest = later(&ours, theirs)?.clone();
+            let mut latest = later(&ours, theirs)?.clone();
             let other = if latest == ours { theirs } else { &ours };
-            earlier = (*other != latest).then(|| other.clone());
+            earlier = (other.checkpoint != latest.checkpoint).then(|| other.clone());
+            latest.root_version = ours.root_version.max(theirs.root_version);
             Some(latest)
         }
         (ours, theirs) => ours.or_else(|| theirs.cloned()),

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     digest::{DirHash1, Sha256, shortened_to},
+    evidence::Seen,
     key::KeyId,
     log::{checkpoint::Checkpoint, merkle::empty_root},
     release::ReleaseId,
@@ -113,11 +114,11 @@ struct ModuleLine {
     publisher: KeyId,
 }
 
-struct LogLine(Checkpoint);
+struct LogLine(Seen);
 
 impl<'de> Deserialize<'de> for LogLine {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let LogFields { origin, size, root } = LogFields::deserialize(deserializer)?;
+        let LogFields { origin, size, root, root_version } = LogFields::deserialize(deserializer)?;
         if origin.is_empty() || origin.len() > 512 || origin.chars().any(char::is_control) {
             return Err(D::Error::custom("origin must be 1 to 512 characters on one line"));
         }
@@ -127,7 +128,7 @@ impl<'de> Deserialize<'de> for LogLine {
                 "a log without entries has the root {expected}"
             )));
         }
-        Ok(Self(Checkpoint { origin, size, root }))
+        Ok(Self(Seen { checkpoint: Checkpoint { origin, size, root }, root_version }))
     }
 }
 
@@ -137,6 +138,7 @@ struct LogFields {
     origin: String,
     size: u64,
     root: Sha256,
+    root_version: u64,
 }
 
 /// What the keys of a section are.

@@ -37,9 +37,10 @@ fn module(content: &str) -> LockedModule {
     }
 }
 
-fn head(size: u64, root: &str) -> Checkpoint {
+fn head(size: u64, root: &str) -> Seen {
     let origin = "registry.example.com/log".to_owned();
-    Checkpoint { origin, size, root: Sha256::of(root.as_bytes()) }
+    let checkpoint = Checkpoint { origin, size, root: Sha256::of(root.as_bytes()) };
+    Seen { checkpoint, root_version: 1 }
 }
 
 /// A lock of everything there can be.
@@ -157,7 +158,8 @@ fn the_logs_head_never_goes_back() {
     assert_eq!(lock.remember(head(5, "five")), Ok(false));
     assert_eq!(lock.remember(head(4, "four")), Err(LockError::Backwards { seen: 5, offered: 4 }));
     assert_eq!(lock.remember(head(5, "other")), Err(LockError::TwoHistories { size: 5 }));
-    let elsewhere = Checkpoint { origin: "other.example/log".to_owned(), ..head(9, "nine") };
+    let mut elsewhere = head(9, "nine");
+    elsewhere.checkpoint.origin = "other.example/log".to_owned();
     assert!(matches!(lock.remember(elsewhere), Err(LockError::OtherLog { .. })));
     assert_eq!(lock.log(), Some(&head(5, "five")));
     assert_eq!(lock.remember(head(9, "nine")), Ok(true));
@@ -285,10 +287,10 @@ fn a_branch_that_still_has_the_first_format_comes_together_with_the_second() {
 
 #[test]
 fn what_two_branches_say_differently_of_one_version_is_refused() {
-    let side = |content: &str, checkpoint: Checkpoint| {
+    let side = |content: &str, seen: Seen| {
         let mut lock = lock(&[("golden/api/go", "1.0.0")]);
         lock.insert_module(&release("1.2.0"), module(content)).unwrap();
-        lock.remember(checkpoint).unwrap();
+        lock.remember(seen).unwrap();
         lock
     };
     let ours = side("a", head(5, "five"));

@@ -103,7 +103,7 @@ pub fn judge(packages: &[Inspected], basis: &Basis<'_>) -> Report {
     Report {
         registry: basis.registry.to_owned(),
         checkpoint: trusted.map(|trusted| {
-            let head = trusted.checkpoint.clone();
+            let head = trusted.seen.checkpoint.clone();
             Head { origin: head.origin, size: head.size, root: head.root }
         }),
         issued_at: trusted.map(|trusted| trusted.issued_at),

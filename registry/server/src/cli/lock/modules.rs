@@ -7,9 +7,8 @@ use registry_api::VersionConstraint;
 use registry_api::modules::{ModuleDetail, ModuleVersionDetail, ModuleVersions};
 use registry_api::platform::BASE_PATH;
 use registry_trust::digest::DirHash1;
-use registry_trust::evidence::Trusted;
+use registry_trust::evidence::{Seen, Trusted};
 use registry_trust::lock::{Lock, LockedModule};
-use registry_trust::log::checkpoint::Checkpoint;
 use registry_trust::policy::Policy;
 use registry_trust::release::{ModuleId, ReleaseId};
 use registry_trust::standing::Standing;
@@ -41,7 +40,7 @@ pub(super) struct Resolution {
     /// How each stands, where there is a policy to believe it by.
     pub(super) standings: BTreeMap<ReleaseId, Standing>,
     /// The head of the log that proves it.
-    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) seen: Option<Seen>,
 }
 
 /// What a resolution is made from.
@@ -50,7 +49,7 @@ pub(super) struct Resolver<'a> {
     pub(super) policy: Option<&'a Policy>,
     pub(super) lock: &'a Lock,
     /// The earlier head of the log, where two branches had different ones.
-    pub(super) earlier: Option<&'a Checkpoint>,
+    pub(super) earlier: Option<&'a Seen>,
     pub(super) upgrade: bool,
     pub(super) now: i64,
 }
@@ -91,7 +90,7 @@ impl Resolver<'_> {
             };
             resolution.chosen.push(Chosen { call, release });
         }
-        resolution.checkpoint = trusted.map(|trusted| trusted.checkpoint);
+        resolution.seen = trusted.map(|trusted| trusted.seen);
         Ok(resolution)
     }
 
@@ -142,7 +141,7 @@ impl Resolver<'_> {
             let Some(earlier) = self.earlier else { return Ok(trusted) };
             let bytes = evidence::fetch(self.client, &BTreeSet::new(), Some(earlier)).await?;
             // Both must lead to one head: a registry with two histories could serve each its own.
-            if verified(&bytes, policy, Some(earlier), self.now)?.checkpoint == trusted.checkpoint {
+            if verified(&bytes, policy, Some(earlier), self.now)?.seen == trusted.seen {
                 return Ok(trusted);
             }
         }
@@ -235,7 +234,7 @@ fn candidates(
 fn verified(
     bytes: &[u8],
     policy: &Policy,
-    seen: Option<&Checkpoint>,
+    seen: Option<&Seen>,
     now: i64,
 ) -> anyhow::Result<Trusted> {
     evidence::verify(bytes, policy, seen, Age::Recent, now)

@@ -111,10 +111,10 @@ fn a_root_that_is_left_out_is_missed() {
 #[test]
 fn an_older_root_than_before_is_refused() {
     let log = published().0;
-    let trusted = log.trusted();
+    let seen = Seen { root_version: 2, ..log.trusted().seen };
 
-    assert_eq!(trusted.follows_root(1), Ok(()));
-    let error = trusted.follows_root(2).unwrap_err();
+    let error = log.evidence().verify(&log.policy(), Some(&seen), NOW).unwrap_err();
+
     assert_eq!(error.code(), "root_rolled_back");
     assert!(error.to_string().contains("root version 2 was seen before"), "{error}");
 }

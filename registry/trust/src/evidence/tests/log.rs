@@ -8,7 +8,7 @@ fn verify_after(
     evidence: &Evidence,
     seen: &Checkpoint,
 ) -> Result<(), (&'static str, String)> {
-    let verified = evidence.verify(&log.policy(), Some(seen), NOW);
+    let verified = evidence.verify(&log.policy(), Some(&first_root(seen)), NOW);
     verified.map(|_| ()).map_err(|error| (error.code(), error.to_string()))
 }
 

@@ -16,7 +16,7 @@ struct Good {
 
 impl Good {
     fn verify(&self, json: &[u8]) -> Result<Trusted, EvidenceError> {
-        Evidence::parse(json)?.verify(&self.policy, Some(&self.seen), NOW)
+        Evidence::parse(json)?.verify(&self.policy, Some(&first_root(&self.seen)), NOW)
     }
 }
 
@@ -34,7 +34,7 @@ static GOOD: LazyLock<Good> = LazyLock::new(|| {
     let json = serde_json::to_vec(&log.evidence_since(3)).unwrap();
     let (policy, seen) = (log.policy(), log.checkpoint(3));
     let evidence = Evidence::parse(&json).unwrap();
-    let trusted = evidence.verify(&policy, Some(&seen), NOW).unwrap();
+    let trusted = evidence.verify(&policy, Some(&first_root(&seen)), NOW).unwrap();
     Good { json, policy, seen, trusted }
 });
 
@@ -69,7 +69,7 @@ proptest! {
         let mut evidence = Evidence::parse(&GOOD.json).unwrap();
         evidence.entries.retain(|entry| !left_out[usize::try_from(entry.index).unwrap()]);
 
-        if let Ok(trusted) = evidence.verify(&GOOD.policy, Some(&GOOD.seen), NOW) {
+        if let Ok(trusted) = evidence.verify(&GOOD.policy, Some(&first_root(&GOOD.seen)), NOW) {
             for version in ["1.0.0", "1.1.0", "2.0.0", "3.0.0"] {
                 if let Ok(signed) = trusted.release(&release(version)) {
                     prop_assert_eq!(Ok(signed), GOOD.trusted.release(&release(version)));
@@ -99,7 +99,7 @@ proptest! {
             Evidence { entries: vec![entry], ..good.clone() },
             good,
         ] {
-            let _ = evidence.verify(&GOOD.policy, Some(&GOOD.seen), now);
+            let _ = evidence.verify(&GOOD.policy, Some(&first_root(&GOOD.seen)), now);
         }
     }
 }
