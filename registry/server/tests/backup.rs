@@ -421,3 +421,38 @@ fn a_restore_killed_at_any_point_leaves_the_data_as_it_was_or_wholly_restored() 
     }
     assert_eq!(visited, 15);
 }
+
+#[tokio::test]
+async fn a_log_of_statements_that_was_altered_in_the_database_is_told_of_its_backup() {
+    let registry = Registry::start().await;
+    registry.publish("golden/greeting/test", "1.0.0", MODULE).await.assert(201);
+    let folder = registry.folder.path();
+    let checked = async |name: &str| {
+        let file = folder.join(name);
+        let made = backup::make(&registry.app.config, &file, false, NOW, &Silent).await.unwrap();
+        let database = tempfile::NamedTempFile::new().unwrap();
+        let unpack = Unpack { database: database.path(), blobs: None };
+        let opened = backup::open(&file).await.unwrap();
+        let manifest = opened.read_through(unpack, &Silent).await.unwrap();
+        let checked = check_database(database.path(), &manifest).await.unwrap();
+        (made.manifest.contents.log.unwrap(), checked.log_problem)
+    };
+
+    let (good, problem) = checked("good.tar").await;
+
+    let head = registry.app.trust.newest_head(&registry.app.store).await.unwrap().checkpoint;
+    assert_eq!((good.size, good.hash), (head.size, head.root.to_string()));
+    assert_eq!(problem, None);
+    let mut tx = registry.app.store.write().await.unwrap();
+    for sql in [
+        "DROP TRIGGER log_entry_keeps",
+        "UPDATE log_entry SET leaf = replace(leaf, '\"sig\":\"', '\"sig\":\"AAAA') WHERE position = 3",
+    ] {
+        sqlx::query(sql).execute(&mut *tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let (altered, problem) = checked("altered.tar").await;
+    assert_eq!(altered.size, good.size);
+    let problem = problem.unwrap();
+    assert!(problem.starts_with("entry 3: ") && problem.ends_with("and 1 more"), "{problem}");
+}

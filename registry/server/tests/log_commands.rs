@@ -97,9 +97,9 @@ fn the_whole_log_is_audited_from_a_server_and_from_a_copy() {
     assert_eq!((&copy["audit"], &copy["snapshot_compared"]), (audit, &false.into()));
     // The copy is the log's files, byte for byte.
     for path in ["checkpoint", "tile/entries/000.p/5", "tile/0/000.p/5"] {
-        let served = server.get(&format!("/log/{path}"));
+        let answer = server.get(&format!("/log/{path}"));
         let kept = text(&std::fs::read(folder.join("copy").join(path)).unwrap());
-        assert!(served.ends_with(&kept), "{path}");
+        assert!(answer.ends_with(&kept), "{path}");
     }
     let shown = ok(&run(&server, &["show", "2"]));
     assert_eq!(shown["entries"][0]["statement"]["predicate"]["version"], "1.0.0");
@@ -173,7 +173,7 @@ fn a_monitor_tells_what_is_new_and_goes_on_after_it_was_killed() {
 
         let again = ok(&monitor(&server, &copy));
 
-        let new = if point == "monitor.files_written" { 1 } else { 0 };
+        let new = usize::from(point == "monitor.files_written");
         assert_eq!(again["new"].as_array().unwrap().len(), new, "{again:#}");
         assert_eq!(again["findings"], Value::Array(vec![]));
         ok(&run_from(&server, "copy"));

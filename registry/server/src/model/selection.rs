@@ -77,11 +77,10 @@ pub fn choose(
         .map(|current| &current.version)
         .filter(|version| allows(selection.constraint.as_ref(), version));
     let exact = selection.constraint.as_ref().and_then(VersionConstraint::exact);
-    let (candidate, is_resolved) = match (&selection.version, in_use, exact) {
-        (Some(version), ..) => (question.named(version, "/golden_path/version")?, false),
-        (None, Some(version), _) => (question.named(version, "/golden_path/version")?, false),
-        (None, None, Some(version)) => (question.named(version, "/golden_path/constraint")?, false),
-        (None, None, None) => (question.highest()?, true),
+    let (candidate, is_resolved) = match (selection.version.as_ref().or(in_use), exact) {
+        (Some(version), _) => (question.named(version, "/golden_path/version")?, false),
+        (None, Some(version)) => (question.named(version, "/golden_path/constraint")?, false),
+        (None, None) => (question.highest()?, true),
     };
     question.require_same_bytes(candidate)?;
     let resolved = is_resolved.then(|| notices::resolved(&candidate.path, selection));

@@ -112,13 +112,14 @@ fn none_offered(
     offered: &[Version],
     withheld: &[String],
 ) -> String {
-    let offered = list(offered);
-    let withheld: String = withheld.iter().take(LISTED).map(|words| format!("; {words}")).collect();
+    let mut among = vec![list(offered)];
+    among.extend(withheld.iter().take(LISTED).cloned());
+    let among = among.join("; ");
     match constraint {
         Some(constraint) => {
-            format!("no version of {address} meets {constraint:?}; there are {offered}{withheld}")
+            format!("no version of {address} meets {constraint:?}; there are {among}")
         }
-        None => format!("{address} has no release to use; there are {offered}{withheld}"),
+        None => format!("{address} has no release to use; there are {among}"),
     }
 }
 
