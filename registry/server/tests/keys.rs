@@ -100,7 +100,8 @@ async fn a_change_with_another_number_than_the_next_is_refused_and_the_same_agai
 
 #[tokio::test]
 async fn a_change_that_makes_no_sense_is_refused() {
-    let registry = Registry::start().await;
+    let issuer = "[[oidc_issuer]]\nurl = \"https://ci.example.com\"\n";
+    let registry = Registry::start_with(issuer).await;
     let (publisher, stranger) = (&registry.publisher, new_key());
     let next = size(&registry).await;
     let refused = async |change: KeyChange, words: &str| {

@@ -88,7 +88,7 @@ fn a_namespace_without_keys_says_how_it_gets_one() {
 
 #[test]
 fn jobs_are_trusted_and_not_any_more() {
-    let server = Process::start("");
+    let server = Process::start("\n[[oidc_issuer]]\nurl = \"https://ci.example.com\"\n");
     let ci = |verb: &'static str| {
         server.idp(&[
             "keys",

@@ -175,6 +175,7 @@ impl Registry {
             json!({
                 "version": release.version(), "sha256": archive.sha256,
                 "h1": archive.dir_hash1.to_h1(), "publisher": publisher, "published_at": "",
+                "status": { "state": "active" },
             })
         };
         let versions: Vec<_> = self.published.iter().map(version).collect();
