@@ -22,6 +22,7 @@ mod install_provider;
 mod keys;
 mod leaks;
 mod lock_golden_path;
+mod plan_verified;
 mod protect_database;
 mod publish_archive;
 mod publish_module;

@@ -294,7 +294,8 @@ fn what_two_branches_say_differently_of_one_version_is_refused() {
         lock
     };
     let ours = side("a", head(5, "five"));
-    let foreign = Checkpoint { origin: "other.example/log".to_owned(), ..head(5, "five") };
+    let mut foreign = head(5, "five");
+    foreign.checkpoint.origin = "other.example/log".to_owned();
     let mut path = ours.clone();
     path.golden_paths.get_mut("golden/api/go").unwrap().sha256 = Sha256::of(b"x");
     let mut signed = ours.clone();
