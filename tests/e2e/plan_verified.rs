@@ -65,7 +65,7 @@ fn a_deprecated_module_is_warned_of_once_with_date_replacement_and_contact() {
         "module.greeting",
     ]);
 
-    assert_eq!(plan.stdout.matches("Warning: ").count(), 1, "{plan}");
+    assert_eq!(plan.stdout.matches("is deprecated until").count(), 1, "{plan}");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_deprecated_golden_path_is_warned_of_once_however_many_use_it() {
     let platform = Platform::start();
     say(&platform, "deprecate", "golden/api/nodejs@1.1.0", &["--sunset", "2099-01-31"]);
     let workspace = platform.workspace(Provider::Built);
-    let services = ["checkout", "search"].map(|name| Resource::service(name).to_string());
+    let services = ["checkout", "search"].map(|name| Resource::service(name).block());
     workspace.write("main.tf", &format!("{PROVIDER}{}", services.concat()));
 
     let plan = workspace.plan().exits(2).says(&[
@@ -131,7 +131,7 @@ fn past_its_sunset_a_golden_path_is_refused_for_what_is_new_or_changed_and_leave
     let platform = Platform::start();
     let workspace = platform.workspace(Provider::Built);
     let write = |services: &[Resource]| {
-        let services: String = services.iter().map(ToString::to_string).collect();
+        let services: String = services.iter().map(Resource::block).collect();
         workspace.write("main.tf", &format!("{PROVIDER}{services}"));
     };
     let checkout = Resource::service("checkout");
