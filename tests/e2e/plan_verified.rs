@@ -135,7 +135,7 @@ fn past_its_sunset_a_golden_path_is_refused_for_what_is_new_or_changed_and_leave
         workspace.write("main.tf", &format!("{PROVIDER}{services}"));
     };
     let checkout = Resource::service("checkout");
-    write(&[checkout.clone()]);
+    write(std::slice::from_ref(&checkout));
     workspace.apply().ok();
     say(&platform, "deprecate", "golden/api/nodejs@1.1.0", &["--sunset", "2020-01-31"]);
 

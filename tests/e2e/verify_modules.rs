@@ -35,11 +35,11 @@ pub(crate) fn idp(platform: &Platform, workspace: &Workspace, arguments: &[&str]
 
 /// Publishes a module that calls one within itself.
 pub(crate) fn publish(platform: &Platform, version: &str, more: &[(&str, &str)]) -> Run {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a folder");
     for (path, text) in MODULE.iter().chain(more) {
         let path = folder.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
+        fs::create_dir_all(path.parent().expect("inside the folder")).expect("a folder");
+        fs::write(path, text).expect("a file");
     }
     let folder = folder.path().display().to_string();
     platform.idp(&["publish", &folder, "--address", "golden/greeting/test", "--version", version])
@@ -208,7 +208,7 @@ fn evidence_that_hides_a_deprecation_is_refused() {
 }
 
 fn decoded(text: &Value) -> String {
-    let bytes = STANDARD.decode(text.as_str().unwrap()).unwrap();
+    let bytes = text.as_str().and_then(|text| STANDARD.decode(text).ok()).expect("base64");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -236,7 +236,7 @@ fn a_registry_that_shows_another_history_or_an_older_one_is_caught_by_the_lock()
 }
 
 fn copy(from: &Path, to: &Path) {
-    let done = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    let done = Command::new("cp").arg("-a").args([from, to]).status().expect("cp runs");
     assert!(done.success(), "cp {} {}", from.display(), to.display());
 }
 

@@ -143,7 +143,11 @@ fn other_roots_and_files_that_were_tampered_with_are_found() {
     assert_eq!(entry[0]["index"], 2, "{entry:#}");
     let head = std::fs::read_to_string(folder.join("copy/checkpoint")).unwrap();
     let signature = altered("checkpoint", head.len() - 8);
-    assert_eq!(codes(&signature), ["note_signature"]);
+    // Another letter, or none of the alphabet.
+    assert!(
+        [["note_signature"], ["note_malformed"]].iter().any(|code| codes(&signature) == code),
+        "{signature:#}"
+    );
     ok(&run_from(&server, "copy"));
 
     let other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
