@@ -1,5 +1,7 @@
 //! Keys, signed statements, and what clients judge modules by.
 
+use std::io::ErrorKind;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -122,6 +124,9 @@ impl From<TrustError> for ApiError {
     fn from(error: TrustError) -> Self {
         match error {
             TrustError::Store(error) => error.into(),
+            TrustError::File { ref source, .. } if source.kind() == ErrorKind::StorageFull => {
+                Self::no_space(error)
+            }
             error => Self::internal(error),
         }
     }
