@@ -80,15 +80,15 @@ fn a_path_whose_archive_was_changed_on_disk_is_refused_at_plan() {
 
 #[test]
 fn a_path_signed_by_a_key_that_is_no_longer_trusted_is_refused_at_plan() {
-    let mut platform = Platform::start();
-    let key = platform.server_folder().join("other.pem");
-    crate::keys::generate(&key);
-    let public = key.with_extension("pub").display().to_string();
-    platform.reconfigure(|config| config.replacen("publisher.pub", &public, 1));
+    let platform = Platform::start();
+    let keys = platform.idp(&["keys", "list", "golden"]).ok();
+    let key = keys.stdout.split_whitespace().next().unwrap().to_owned();
+    let revoke = ["keys", "revoke", "golden", &key, "--compromised", "--from", "0"];
+    platform.idp(&[&revoke[..], &["--key", "root.pem"]].concat()).ok();
     let terraform = platform.workspace(Provider::Built);
     terraform.write("main.tf", &Resource::service("checkout").config());
 
-    terraform.plan().exits(1).says(&["golden/api/nodejs", "key"]);
+    terraform.plan().exits(1).says(&["golden/api/nodejs", &key, "revoked"]);
 
     assert_eq!(platform.repository().commit_count(), 0);
 }

@@ -19,7 +19,6 @@ mod ephemeral_credentials;
 mod install_configuration;
 mod install_module;
 mod install_provider;
-mod keys;
 mod leaks;
 mod lock_golden_path;
 mod plan_verified;

@@ -80,9 +80,8 @@ fn two_publishes_of_the_same_content_at_once_both_succeed() {
 #[test]
 fn a_key_that_the_namespace_does_not_know_is_refused() {
     let platform = Platform::start();
-    let key = platform.folder().join("stranger.pem");
-    crate::keys::generate(&key);
-    let key = key.display().to_string();
+    let key = platform.folder().join("stranger.pem").display().to_string();
+    platform.idp(&["keys", "new", &key]).ok();
 
     let publish = ["publish", &golden_path(), "--version", "1.3.0", "--key", &key];
 

@@ -22,8 +22,9 @@ const TIMES: u64 = 200;
 async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let text = "[server]\nhostname = \"registry.example.com\"\n";
-    let config = Config::parse(text, &folder.path().join("idp.toml"), folder.path(), &BTreeMap::new())
-        .expect("a configuration");
+    let config =
+        Config::parse(text, &folder.path().join("idp.toml"), folder.path(), &BTreeMap::new())
+            .expect("a configuration");
     let store = open_store(&config).await.expect("a database");
     let root = SigningKey::generate(Algorithm::EcdsaP256).expect("a key");
     establish(&config, &store, &root, &[], 0).await.expect("a log");
@@ -31,7 +32,8 @@ async fn main() {
 
     let filled = fill(&store, &trust).await;
     let appended = each(async |number| append(&store, &trust, ENTRIES + number, 1).await).await;
-    let size = log::frontier(&mut store.read().await.expect("a reader")).await.expect("a head").size();
+    let size =
+        log::frontier(&mut store.read().await.expect("a reader")).await.expect("a head").size();
     let proven = each(async |number| {
         let mut conn = store.read().await.expect("a reader");
         let at = number * (size / TIMES);
@@ -73,7 +75,8 @@ async fn fill(store: &Store, trust: &Trust) -> Duration {
 }
 
 async fn append(store: &Store, trust: &Trust, first: u64, count: u64) {
-    let statements: Vec<_> = (first..first + count).map(|number| statement(trust, number)).collect();
+    let statements: Vec<_> =
+        (first..first + count).map(|number| statement(trust, number)).collect();
     let mut tx = store.write().await.expect("a writer");
     for (leaf, statement) in &statements {
         log::append(&mut tx, leaf, statement, 0).await.expect("an entry");

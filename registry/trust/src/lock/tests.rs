@@ -87,7 +87,8 @@ fn modules_and_the_logs_head_are_one_line_each() {
     );
     assert!(text.contains(&expected), "{text}");
     let log = format!(
-        "\n  }},\n  \"log\": {{ \"origin\": \"registry.example.com/log\", \"size\": 12, \"root\": \"{root}\" }}\n}}\n"
+        "\n  }},\n  \"log\": {{ \"origin\": \"registry.example.com/log\", \"size\": 12, \
+         \"root\": \"{root}\", \"root_version\": 1 }}\n}}\n"
     );
     assert!(text.ends_with(&log), "{text}");
 }
