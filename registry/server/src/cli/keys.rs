@@ -116,7 +116,7 @@ struct Revoke {
 struct Ci {
     /// Into which namespace
     namespace: String,
-    /// Who vouches for the jobs: the `iss` of their tokens, one of the server's [[oidc_issuer]]
+    /// Who vouches for the jobs: the `iss` of their tokens, an oidc_issuer of the server's configuration
     #[arg(long, value_name = "URL")]
     issuer: String,
     /// A claim that their tokens must have; repeat for more. Take ids that are never given out again, such as repository_id
