@@ -70,8 +70,8 @@ bench_uploads() {
   mkdir -p "$work/uploads" "$work/module"
   printf 'output "a" {\n  value = 1\n}\n' >"$work/module/main.tf"
   for n in $(seq "$uploads"); do
-    "$bin/idp" publish "$work/module" --address golden/bench/load --version "1.0.$n" --hostname registry.example.com \
-      --output "$work/uploads/1.0.$n.tar.gz" >/dev/null
+    "$bin/idp" publish "$work/module" --address "golden/load$n/null" --version 1.0.0 --hostname registry.example.com \
+      --output "$work/uploads/load$n.tar.gz" >/dev/null
   done
   row "publishes, uploads alone, 8 connections" "$(python3 "$here/upload.py" "$work/uploads" 8)/s" \
     "signature, archive, interface, row, log, proof"

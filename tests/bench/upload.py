@@ -2,7 +2,7 @@
 
     upload.py FOLDER CONNECTIONS
 
-FOLDER holds VERSION.tar.gz and VERSION.tar.gz.sigstore.json of golden/bench/load. Prints publishes a second.
+FOLDER holds NAME.tar.gz and NAME.tar.gz.sigstore.json of golden/NAME/null 1.0.0. Prints publishes a second.
 """
 
 import http.client
@@ -24,8 +24,8 @@ def part(name, filename, content):
 def request(archive):
     bundle = archive.with_name(archive.name + ".sigstore.json")
     body = part("archive", archive.name, archive.read_bytes()) + part("bundle", bundle.name, bundle.read_bytes())
-    version = archive.name.removesuffix(".tar.gz")
-    return f"/api/v1/modules/golden/bench/load/{version}", body + f"--{BOUNDARY}--\r\n".encode()
+    name = archive.name.removesuffix(".tar.gz")
+    return f"/api/v1/modules/golden/{name}/null/1.0.0", body + f"--{BOUNDARY}--\r\n".encode()
 
 
 folder, connections = pathlib.Path(sys.argv[1]), int(sys.argv[2])

@@ -2,6 +2,8 @@
 //!
 //! Prints one JSON object: milliseconds, medians. Asserts nothing.
 
+#![expect(clippy::print_stdout, reason = "the answer of a benchmark")]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,8 @@
 //! The archive becomes a blob before the row that names it; the row is one insert that a number already taken
 //! refuses. A kill in between leaves a blob that nothing names and the next publish of the same content uses.
 
+use std::sync::Arc;
+
 use registry_api::ModuleAddress;
 use registry_api::interface::ModuleInterface;
 use registry_api::modules::Published;
@@ -176,7 +178,7 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
     let text = signed.text.clone();
     let (verified, interface) =
         check(app, &address, &version, archive.content().await?, text, key).await?;
-    let mut row = ModuleVersionRow {
+    let row = ModuleVersionRow {
         id: id::new(app.clock.now()),
         address,
         version,
@@ -192,13 +194,40 @@ pub async fn publish_module(app: &App, upload: Upload) -> Result<Published, Publ
     if let Some(standing) = standing(&app.store, &row).await? {
         return standing_answer(app, standing, &row).await;
     }
-    let compared = guard::compare(app, &row, &interface, allow_breaking).await?;
-    row.allow_breaking =
-        compared.exception.as_ref().map(|exception| exception.reason.as_str().to_owned());
+    let mut compared = guard::compare(app, &row, &interface, allow_breaking.clone()).await?;
     archive.keep().await?;
     failpoint::hit("publish.blobs_stored");
-    let app = app.clone();
-    request_id::to_the_end(async move { record(&app, row, &signed, &compared, &by).await }).await?
+    let signed = Arc::new(signed);
+    for _ in 0..MOST_OVERTAKEN {
+        let work = Work {
+            app: app.clone(),
+            row: row.clone(),
+            signed: Arc::clone(&signed),
+            by: by.clone(),
+            compared,
+        };
+        match request_id::to_the_end(record(work)).await? {
+            // Another version came in between and is what this one must be compared with.
+            Err(PublishError::Guard(GuardError::Overtaken { .. })) => {
+                compared = guard::compare(app, &row, &interface, allow_breaking.clone()).await?;
+            }
+            done => return done,
+        }
+    }
+    let release = format!("{} {}", row.address, row.version);
+    Err(GuardError::Overtaken { release }.into())
+}
+
+/// How often a publish is compared anew because others come in between.
+const MOST_OVERTAKEN: usize = 20;
+
+/// A publish that was checked and is to be recorded.
+struct Work {
+    app: App,
+    row: ModuleVersionRow,
+    signed: Arc<Signed>,
+    compared: Compared,
+    by: Token,
 }
 
 /// What the publisher signed, not verified yet.
@@ -338,17 +367,15 @@ async fn standing(
 }
 
 /// Writes the row; where another publish was faster, what it wrote decides.
-async fn record(
-    app: &App,
-    row: ModuleVersionRow,
-    signed: &Signed,
-    compared: &Compared,
-    by: &Token,
-) -> Result<Published, PublishError> {
+async fn record(work: Work) -> Result<Published, PublishError> {
+    let Work { app, mut row, signed, compared, by } = work;
+    let (app, signed, by) = (&app, &*signed, &by);
+    let exception = compared.exception.as_ref();
+    row.allow_breaking = exception.map(|exception| exception.reason.as_str().to_owned());
     let mut tx = app.store.write().await?;
     // Between the check and now the key may have been revoked; from here on nothing comes in between.
     signer_key(app, &mut tx, row.address.namespace(), signed).await?;
-    guard::require_still_next(app, &mut tx, &row, compared).await?;
+    guard::require_still_next(app, &mut tx, &row, &compared).await?;
     let inserted = insert_module_version(&mut tx, &row).await?;
     failpoint::hit("publish.rows_written");
     if !inserted {
@@ -370,7 +397,7 @@ async fn record(
         trust::append(&mut tx, signed.envelope(), &statement, row.published_at).await?
     };
     failpoint::hit("publish.logged");
-    audit::append(&mut tx, event(&row, compared.exception.as_ref(), by)).await?;
+    audit::append(&mut tx, event(&row, exception, by)).await?;
     tx.commit().await.map_err(StoreError::from)?;
     failpoint::hit("publish.committed");
     app.module_lists.forget(&row.address);
@@ -381,7 +408,7 @@ async fn record(
         publisher = %row.publisher,
         "published a module version"
     );
-    if let Some(exception) = &compared.exception {
+    if let Some(exception) = exception {
         tracing::warn!(
             module.address = %row.address,
             module.version = %row.version,
