@@ -24,7 +24,9 @@ pub enum GuardError {
     #[error(
         "the log has {size} entries, but one with {signed} was signed and given out: the database is older than {}.\n\
          Nothing is signed, because clients would see two histories. Restore a newer backup, or bring the missing \
-         entries back from a copy of the log: idp log recover FOLDER (`idp log monitor` keeps one)", file.display()
+         entries back from a copy of the log: idp log recover FOLDER (`idp log monitor` keeps one). Only where they are \
+         lost for good: take {} away; whoever's lock file has seen more refuses this registry until its \"log\" line is \
+         taken out", file.display(), file.display()
     )]
     Behind {
         /// How many there are.
